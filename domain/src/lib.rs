@@ -1,0 +1,25 @@
+//! The rules of Socketing, pure: ids, money, time, plans, aggregates, their events.
+//!
+//! Nothing here does I/O, reads a clock or draws a random number: time, randomness and facts from elsewhere are
+//! arguments. Each aggregate's file reads in one order: events, state and `apply`, `decide`, the cqrs-es traits.
+
+pub mod account;
+pub mod clock;
+pub mod event;
+pub mod ids;
+pub mod limits;
+pub mod money;
+pub mod party;
+pub mod performance;
+pub mod plan;
+pub mod refusal;
+pub mod show;
+
+pub mod unit;
+pub mod waiting_room;
+pub mod wallet;
+
+pub use ids::*;
+pub use money::Won;
+pub use refusal::Refusal;
+pub use clock::{Clock, SystemClock, Timestamp};

@@ -1,0 +1,36 @@
+//! Every bound of the domain, each with its reason. What comes from outside is checked against these before it is kept.
+
+/// Seats in one plan. The largest stadium sections sold as one date have about 100,000; state and maps are sized for this.
+pub const PLAN_SEATS_MAX: usize = 100_000;
+/// Bytes of a plan as uploaded: a plan of [`PLAN_SEATS_MAX`] seats in the pretix format has about 35 MB; ordinary ones under 8.
+pub const PLAN_BYTES_MAX: usize = 48 * 1024 * 1024;
+/// Problems listed for a bad plan; more would be noise to the person who mends it.
+pub const PLAN_PROBLEMS_MAX: usize = 200;
+/// Price categories in one plan: more can't be told apart on a map.
+pub const CATEGORIES_MAX: usize = 64;
+/// Performances of one show: a daily run of a year.
+pub const PERFORMANCES_MAX: usize = 366;
+/// Events that one command may make (design, chapter 3).
+pub const EVENTS_PER_COMMAND_MAX: usize = 512;
+/// Bytes of one event's payload (design, chapter 3).
+pub const EVENT_BYTES_MAX: usize = 64 * 1024;
+/// Seats in one hold, over and above the show's own limit per person.
+pub const SEATS_PER_HOLD_MAX: usize = 64;
+/// People in one party: a row's worth; also bounds the line's size per entry.
+pub const PARTY_MEMBERS_MAX: usize = 16;
+/// Parties that one performance may have open: one per two people of a large crowd.
+pub const PARTIES_MAX: usize = 500_000;
+/// People waiting in one line.
+pub const WAITING_MAX: usize = 2_000_000;
+/// What SocketPay gives a new account, in won (`original`: 500,000).
+pub const WALLET_OPENING_WON: i64 = 500_000;
+/// The highest price of one seat, in won; above it, a typing error is likelier than a ticket.
+pub const PRICE_MAX_WON: i64 = 100_000_000;
+/// Seconds a policy may set for holds, payments and sessions: a day.
+pub const POLICY_SECONDS_MAX: u32 = 86_400;
+/// Characters of a title, a venue, a nickname and the like.
+pub const NAME_CHARS_MAX: usize = 100;
+/// Bytes of an `Idempotency-Key`.
+pub const IDEMPOTENCY_KEY_BYTES_MAX: usize = 255;
+/// Free seats named as alternatives when a seat is taken.
+pub const ALTERNATIVES_MAX: usize = 5;

@@ -1,0 +1,137 @@
+//! Why a command was refused. Each reason has a stable code; status and texts stand in the catalogue of errors.
+
+use crate::{SeatIndex, Timestamp};
+use serde::{Deserialize, Serialize};
+use std::fmt;
+
+macro_rules! reasons {
+    ($($(#[$doc:meta])* $name:ident = $code:literal),+ $(,)?) => {
+        /// The reasons the domain has for refusing a command.
+        #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, Serialize, Deserialize)]
+        #[serde(rename_all = "snake_case")]
+        pub enum Reason {$($(#[$doc])* $name),+}
+
+        impl Reason {
+            /// Every reason, for tests that hold the catalogue of errors complete.
+            pub const ALL: &'static [Reason] = &[$(Reason::$name),+];
+
+            /// The stable code, as the API and the catalogue of errors know it.
+            #[must_use]
+            pub const fn code(self) -> &'static str {
+                match self {$(Reason::$name => $code),+}
+            }
+        }
+    };
+}
+
+reasons! {
+    /// The actor's role or identity doesn't allow this.
+    Forbidden = "forbidden",
+    /// A value is out of its bounds; the detail says which.
+    Invalid = "invalid",
+    /// There is no such account.
+    UnknownAccount = "unknown_account",
+    /// There is no such show.
+    UnknownShow = "unknown_show",
+    /// The show exists already, with other details.
+    ShowExists = "show_exists",
+    /// There is no such performance, or it isn't on sale.
+    UnknownPerformance = "unknown_performance",
+    /// The sale hasn't opened yet.
+    SaleNotOpen = "sale_not_open",
+    /// The performance has begun.
+    PerformanceStarted = "performance_started",
+    /// No seat was named.
+    NoSeats = "no_seats",
+    /// The plan has no such seat.
+    UnknownSeat = "unknown_seat",
+    /// A seat was named twice.
+    SeatTwice = "seat_twice",
+    /// Someone else has the seat.
+    SeatTaken = "seat_taken",
+    /// More seats than one person, or this party, may have.
+    SeatLimit = "seat_limit",
+    /// Only people inside, with a live pass, may do this.
+    NotAdmitted = "not_admitted",
+    /// There is no such hold.
+    UnknownHold = "unknown_hold",
+    /// The hold has run out.
+    HoldExpired = "hold_expired",
+    /// A hold can be extended once.
+    HoldExtendedAlready = "hold_extended_already",
+    /// There is no such booking.
+    UnknownBooking = "unknown_booking",
+    /// The booking's time to pay has run out.
+    BookingExpired = "booking_expired",
+    /// The booking was cancelled.
+    BookingCancelled = "booking_cancelled",
+    /// The booking is paid.
+    BookingPaid = "booking_paid",
+    /// A payment of this booking is in flight.
+    PaymentInProgress = "payment_in_progress",
+    /// There is no such payment.
+    UnknownPayment = "unknown_payment",
+    /// There is no such refund.
+    UnknownRefund = "unknown_refund",
+    /// The wallet holds less than the price.
+    InsufficientFunds = "insufficient_funds",
+    /// The id is taken by something else of the same kind.
+    IdTaken = "id_taken",
+    /// The line is full.
+    LineFull = "line_full",
+    /// The account has no place in this line.
+    NotInLine = "not_in_line",
+    /// There is no such party.
+    UnknownParty = "unknown_party",
+    /// The party went into the line; its members stay as they are.
+    PartyFrozen = "party_frozen",
+    /// Only the party's leader may do this.
+    NotLeader = "not_leader",
+    /// The party has no room for another member.
+    PartyFull = "party_full",
+    /// The account isn't invited to this party.
+    NotInvited = "not_invited",
+    /// The account is a member already.
+    AlreadyMember = "already_member",
+    /// The account is in another party, or has a place of its own in the line.
+    InAnotherParty = "in_another_party",
+    /// One can't invite oneself.
+    SelfInvitation = "self_invitation",
+}
+
+/// A refused command: nothing happened. Carries what helps the person onward, and which event was the cause.
+#[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
+pub struct Refusal {
+    /// Why.
+    pub reason: Reason,
+    /// A sentence for programmers and logs, in English, naming values and bounds.
+    pub detail: String,
+    /// The seats that it is about.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub seats: Vec<SeatIndex>,
+    /// Free seats nearby, nearest first.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub alternatives: Vec<SeatIndex>,
+    /// When it may be tried again, where that is known.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub retry_at: Option<Timestamp>,
+    /// The event that caused it: its sequence in the stream that was asked.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub cause: Option<u64>,
+}
+
+impl Refusal {
+    /// A refusal with nothing but a reason and a sentence.
+    #[must_use]
+    pub fn new(reason: Reason, detail: impl Into<String>) -> Refusal {
+        Refusal { reason, detail: detail.into(), seats: Vec::new(), alternatives: Vec::new(), retry_at: None, cause: None }
+    }
+}
+
+impl fmt::Display for Refusal {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}: {}", self.reason.code(), self.detail)
+    }
+}
+
+impl std::error::Error for Refusal {}
