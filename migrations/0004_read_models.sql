@@ -1,4 +1,28 @@
--- Read models: copies of the log, rebuilt from it at any time. Written only by the projections.
+-- Read models: copies of the log, rebuilt from it at any time. Written only by the projections, each in one transaction
+-- with its checkpoint: `checkpoints` has a row `projection:<name>` per projection (catalogue, seat_map, sales, bookings,
+-- line, parties, wallets, accounts). Whoever reads rows reads that checkpoint in the same snapshot.
+
+-- Each projection's version: a program with a higher one empties the tables and folds the log again.
+create table projections (
+    name       text collate "C" primary key,
+    version    int not null check (version > 0),
+    alarm      text, -- why it stands still for good: another history, or a newer program's tables
+    alarmed_at timestamptz,
+    check ((alarm is null) = (alarmed_at is null))
+);
+
+-- An event that its projection can't handle parks its stream there, later events of that stream included; the other
+-- streams go on.
+create table parked_events (
+    projection     text collate "C" not null,
+    aggregate_type text collate "C" not null,
+    aggregate_id   text collate "C" not null,
+    position       bigint not null,
+    error          text, -- null: parked because an earlier event of its stream is
+    parked_at      timestamptz not null default clock_timestamp(),
+    primary key (projection, position)
+);
+create index parked_events_stream on parked_events (projection, aggregate_type, aggregate_id, position);
 
 -- catalogue: shows and their performances
 create table catalogue_shows (
@@ -12,6 +36,8 @@ create table catalogue_shows (
     sale_opens_at timestamptz not null,
     published     boolean not null default false
 );
+create index catalogue_shows_published on catalogue_shows (sale_opens_at, show_id) where published;
+create index catalogue_shows_organiser on catalogue_shows (organiser, sale_opens_at, show_id);
 create table catalogue_performances (
     performance_id uuid primary key,
     show_id        uuid not null,
@@ -20,68 +46,104 @@ create table catalogue_performances (
 );
 create index catalogue_performances_show on catalogue_performances (show_id);
 
--- seat map: a row per seat that isn't free
-create table seat_map (
+-- seat maps. States are ASCII digits in the plan's order of seats: 0 free, 1 held, 2 booked (being paid), 3 sold.
+-- In chunks of 1,024 seats: a row of its own per seat makes the map of a sold stadium cost 50,000 rows at every look,
+-- one row for all makes one hold rewrite 50 kB. Whole map: string_agg(states, '' order by chunk).
+create table seat_maps (
+    performance_id uuid primary key,
+    plan           bytea not null,
+    seats          int not null check (seats > 0),
+    changed_at     bigint not null -- position of the last event that changed this map
+) with (fillfactor = 50);
+create table seat_map_chunks (
     performance_id uuid not null,
-    seat           int not null,
-    state          text not null check (state in ('held', 'booked', 'sold')),
-    hold_id        uuid,
-    booking_id     uuid,
-    account_id     uuid not null, -- who chose or pays; never shown to others
-    primary key (performance_id, seat)
-);
+    chunk          int not null check (chunk >= 0),
+    states         text collate "C" not null check (length(states) between 1 and 1024),
+    primary key (performance_id, chunk)
+) with (fillfactor = 50); -- rewritten in place by each batch that touches it
 
 -- sales: per performance and category
 create table sales (
     performance_id uuid not null,
-    category       text not null,
+    category       text collate "C" not null,
+    ordinal        int not null, -- the category's place in the plan
     seats          int not null,
-    held           int not null default 0,
-    booked         int not null default 0,
-    sold           int not null default 0,
-    revenue        bigint not null default 0, -- of what is sold now, in won
-    refunded       bigint not null default 0, -- paid back or owed, in won
-    primary key (performance_id, category)
+    held           int not null default 0 check (held >= 0),
+    booked         int not null default 0 check (booked >= 0),
+    sold           int not null default 0 check (sold >= 0),
+    revenue        bigint not null default 0 check (revenue >= 0), -- of what is sold now, in won
+    refunded       bigint not null default 0 check (refunded >= 0), -- paid back or owed, in won
+    primary key (performance_id, category),
+    check (held + booked + sold <= seats)
+) with (fillfactor = 50);
+-- What the sales figures must remember: the plan that gives a seat its category, and each booking's seats and prices.
+create table sales_performances (
+    performance_id uuid primary key,
+    plan           bytea not null
+);
+create table sales_bookings (
+    booking_id     uuid primary key,
+    performance_id uuid not null,
+    seats          int[] not null,
+    prices         bigint[] not null, -- of the seats, in the same order
+    state          text not null check (state in ('booked', 'sold', 'ended'))
 );
 
 -- bookings and tickets
 create table bookings (
-    booking_id     uuid primary key,
-    performance_id uuid not null,
-    account_id     uuid not null,
-    state          text not null check (state in ('unpaid', 'paying', 'paid', 'cancelled', 'expired')),
-    total          bigint not null,
-    paid           bigint not null default 0,
-    refund_state   text check (refund_state in ('due', 'completed')),
-    pay_by         timestamptz not null,
-    payment_id     uuid,
-    payment_failure text,
-    booked_at      timestamptz not null
-);
+    booking_id       uuid primary key,
+    performance_id   uuid not null,
+    account_id       uuid not null, -- who pays
+    state            text not null check (state in ('unpaid', 'paying', 'paid', 'cancelled', 'expired')),
+    total            bigint not null,
+    paid             bigint not null default 0, -- what was taken for it, refunded or not
+    refund_due       bigint not null default 0, -- owed back, in all
+    refund_completed bigint not null default 0, -- of that, what is back
+    pay_by           timestamptz not null,
+    payment_id       uuid, -- the last attempt
+    payment_failure  text, -- why the last attempt failed
+    booked_at        bigint not null -- position: the order of "my bookings"
+) with (fillfactor = 80); -- changes state a few times
 create index bookings_account on bookings (account_id, booked_at desc);
 create table booking_lines (
     booking_id uuid not null,
     seat       int not null,
     price      bigint not null,
-    holder     uuid not null,
+    holder     uuid not null, -- whose ticket it is
     primary key (booking_id, seat)
 );
-create index booking_lines_holder on booking_lines (holder);
+create index booking_lines_holder on booking_lines (holder, booking_id, seat);
 
 -- lines: who waits, who is inside
+create table lines (
+    performance_id  uuid primary key,
+    sale_opens_at   timestamptz not null,
+    capacity        bigint not null,
+    session_seconds bigint not null,
+    waiting         bigint not null default 0 check (waiting >= 0),
+    inside          bigint not null default 0 check (inside >= 0),
+    joined_number   bigint not null default 0, -- the last number given
+    admitted_number bigint not null default 0 -- the highest number admitted
+) with (fillfactor = 50);
 create table line_entries (
+    entry_id        uuid primary key,
     performance_id  uuid not null,
-    entry_id        uuid not null,
     number          bigint not null,
-    account_id      uuid not null,
+    account_id      uuid not null, -- who joined
     party_id        uuid,
     members         uuid[] not null,
     state           text not null check (state in ('waiting', 'inside', 'gone')),
     session_ends_at timestamptz,
-    departure       text,
-    primary key (performance_id, entry_id)
-);
+    departure       text
+) with (fillfactor = 80);
 create index line_entries_waiting on line_entries (performance_id, number) where state = 'waiting';
+-- A person's latest place in a line.
+create table line_members (
+    performance_id uuid not null,
+    account_id     uuid not null,
+    entry_id       uuid not null,
+    primary key (performance_id, account_id)
+);
 
 -- parties and invitations
 create table parties (
@@ -97,28 +159,16 @@ create table party_members (
     state      text not null check (state in ('invited', 'member', 'declined', 'left')),
     primary key (party_id, account_id)
 );
-create index party_members_account on party_members (account_id);
+create index party_members_account on party_members (account_id, party_id);
 
 -- wallets
 create table wallets (
     account_id uuid primary key,
     balance    bigint not null check (balance >= 0)
-);
+) with (fillfactor = 80);
 
 -- accounts
 create table account_roles (
     account_id uuid primary key,
     role       text not null
 );
-
--- An event that its projection can't handle parks its stream there; the others go on.
-create table parked_events (
-    projection     text not null,
-    aggregate_type text not null,
-    aggregate_id   text not null,
-    position       bigint not null,
-    error          text,
-    parked_at      timestamptz not null default now(),
-    primary key (projection, position)
-);
-create index parked_events_stream on parked_events (projection, aggregate_type, aggregate_id);
