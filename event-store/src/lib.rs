@@ -1,1 +1,23 @@
-//! Placeholder.
+//! The log in Postgres: the one truth of the system.
+//!
+//! Events stand in one order, by position: dense, from 1, in the order of their commits. Readers need only
+//! `where position > $1 order by position limit $2`. Everything else (JetStream, read models) is a copy that can be
+//! rebuilt from here.
+
+mod error;
+mod pool;
+mod raw_event;
+
+pub mod append;
+pub mod checkpoint;
+pub mod command_log;
+pub mod due;
+pub mod log;
+pub mod shards;
+pub mod singleton;
+
+pub use checkpoint::Checkpoint;
+pub use error::StoreError;
+pub use pool::{POSTGRES_MAJOR_MIN, PoolOptions, connect, migrate};
+pub use raw_event::{DecodeCause, DecodeError, RawEvent};
+pub use sqlx::postgres::PgPool;

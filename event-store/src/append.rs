@@ -1,0 +1,214 @@
+//! Appending: a batch is ONE autocommitted statement.
+//!
+//! The statement checks the leases' epochs, takes positions from the head's row, and inserts events, outcomes and due
+//! times, each part resting on the one before. No client round trip happens while the head is locked: a client that is
+//! stopped between two round trips would stop everyone. Positions follow commit order and have no gaps, because a
+//! rollback also undoes the head.
+
+use crate::shards::Epoch;
+use socketing_domain::Timestamp;
+use sqlx::{PgConnection, Row};
+use std::sync::Arc;
+use time::OffsetDateTime;
+use uuid::Uuid;
+
+/// An event to be appended.
+#[derive(Clone, Debug)]
+pub struct NewEvent {
+    /// Its stream's type.
+    pub aggregate_type: &'static str,
+    /// Its stream's id.
+    pub aggregate_id: String,
+    /// Its place in its stream, from 1.
+    pub sequence: u64,
+    /// Its name.
+    pub event_type: &'static str,
+    /// Its version.
+    pub event_version: &'static str,
+    /// Its JSON, serialised once.
+    pub payload: String,
+    /// Its metadata as JSON, the same for all events of a command.
+    pub metadata: Arc<str>,
+}
+
+/// A command's outcome, to be recorded with its events.
+#[derive(Clone, Debug)]
+pub struct NewOutcome {
+    /// The unit that decided.
+    pub unit: Uuid,
+    /// What kind of unit.
+    pub unit_kind: &'static str,
+    /// Who asked.
+    pub actor: String,
+    /// Under which key.
+    pub key: String,
+    /// The command's id, time-ordered.
+    pub command_id: Uuid,
+    /// The command's name.
+    pub command: &'static str,
+    /// SHA-256 of the command.
+    pub fingerprint: [u8; 32],
+    /// The HTTP status it was answered with.
+    pub status: u16,
+    /// The answer as JSON, without the position.
+    pub body: Arc<str>,
+    /// How many of the batch's events are covered: this command's last one, or for a refusal all decided before it.
+    pub events_covered: u64,
+    /// Of a refusal: the stream's type and the sequence of the event that caused it.
+    pub cause: Option<(&'static str, u64)>,
+}
+
+/// When a unit next has something to do by itself.
+#[derive(Clone, Debug)]
+pub struct NewDue {
+    /// The unit.
+    pub unit: Uuid,
+    /// What kind of unit.
+    pub unit_kind: &'static str,
+    /// Its shard.
+    pub shard: u16,
+    /// When; `None` for never.
+    pub at: Option<Timestamp>,
+}
+
+/// What one statement writes.
+#[derive(Debug, Default)]
+pub struct Batch {
+    /// The shards it writes to, with the epochs of our leases on them.
+    pub shards: Vec<Epoch>,
+    /// Events, in the order of their positions.
+    pub events: Vec<NewEvent>,
+    /// Outcomes of commands.
+    pub outcomes: Vec<NewOutcome>,
+    /// Changed due times; at most one per unit.
+    pub dues: Vec<NewDue>,
+}
+
+/// How an append ended.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Appended {
+    /// Written and durable. Event `i` of the batch (from 0) has position `base + 1 + i`.
+    At {
+        /// The head's position before the batch.
+        base: u64,
+    },
+    /// A lease is no longer ours: nothing was written.
+    Fenced,
+}
+
+/// The one statement. Notes on its parts, each tried on PostgreSQL 15 and 18:
+/// - `lease` locks in shard order (no deadlock with a takeover) and `for share` (a takeover waits; `for key share`
+///   doesn't hold it off).
+/// - `head` is gated by the number of leases that still have our epoch: a stale epoch writes nothing.
+/// - a `select` CTE that nothing references never runs, so each part references the one before; inserts always run.
+const APPEND: &str = "
+with lease as (
+    select l.shard
+    from shard_leases l
+    join unnest($1::smallint[], $2::bigint[]) as ours (shard, epoch) on l.shard = ours.shard and l.epoch = ours.epoch
+    order by l.shard
+    for share of l
+), head as (
+    update log_head set position = position + $3
+    where id = 1 and (select count(*) from lease) = cardinality($1::smallint[])
+    returning position - $3 as base
+), appended as (
+    insert into events (aggregate_type, aggregate_id, sequence, event_type, event_version, payload, metadata, position)
+    select e.aggregate_type, e.aggregate_id, e.sequence, e.event_type, e.event_version, e.payload, e.metadata, head.base + e.nth
+    from head, unnest($4::text[], $5::text[], $6::bigint[], $7::text[], $8::text[], $9::json[], $10::json[])
+        with ordinality as e (aggregate_type, aggregate_id, sequence, event_type, event_version, payload, metadata, nth)
+), recorded as (
+    insert into command_log (unit, unit_kind, actor, key, command_id, command, fingerprint, status, body, position, cause_type, cause_sequence)
+    select o.unit, o.unit_kind, o.actor, o.key, o.command_id, o.command, o.fingerprint, o.status, o.body, head.base + o.covered,
+           o.cause_type, o.cause_sequence
+    from head, unnest($11::uuid[], $12::text[], $13::text[], $14::text[], $15::uuid[], $16::text[], $17::bytea[], $18::smallint[],
+                      $19::json[], $20::bigint[], $21::text[], $22::bigint[])
+        as o (unit, unit_kind, actor, key, command_id, command, fingerprint, status, body, covered, cause_type, cause_sequence)
+), timed as (
+    insert into due (unit, unit_kind, shard, next_due_at)
+    select d.unit, d.unit_kind, d.shard, d.next_due_at
+    from head, unnest($23::uuid[], $24::text[], $25::smallint[], $26::timestamptz[]) as d (unit, unit_kind, shard, next_due_at)
+    on conflict (unit, unit_kind) do update set next_due_at = excluded.next_due_at
+)
+select base from head";
+
+/// Appends the batch, all or nothing, and returns when it is durable.
+///
+/// # Errors
+/// The database's. After an error that is not one of [`is_data_error`], the outcome is unknown: the statement may still
+/// commit. Raise the leases' epochs ([`crate::shards::raise_epochs`]) before looking.
+pub async fn append(connection: &mut PgConnection, batch: &Batch) -> Result<Appended, sqlx::Error> {
+    let events = &batch.events;
+    let outcomes = &batch.outcomes;
+    let dues = &batch.dues;
+    let row = sqlx::query(APPEND)
+        .bind(column(&batch.shards, |lease| lease.shard as i16))
+        .bind(column(&batch.shards, |lease| lease.epoch))
+        .bind(events.len() as i64)
+        .bind(column(events, |e| e.aggregate_type))
+        .bind(column(events, |e| e.aggregate_id.as_str()))
+        .bind(column(events, |e| e.sequence as i64))
+        .bind(column(events, |e| e.event_type))
+        .bind(column(events, |e| e.event_version))
+        .bind(column(events, |e| JsonText(&e.payload)))
+        .bind(column(events, |e| JsonText(&e.metadata)))
+        .bind(column(outcomes, |o| o.unit))
+        .bind(column(outcomes, |o| o.unit_kind))
+        .bind(column(outcomes, |o| o.actor.as_str()))
+        .bind(column(outcomes, |o| o.key.as_str()))
+        .bind(column(outcomes, |o| o.command_id))
+        .bind(column(outcomes, |o| o.command))
+        .bind(column(outcomes, |o| o.fingerprint.as_slice()))
+        .bind(column(outcomes, |o| o.status as i16))
+        .bind(column(outcomes, |o| JsonText(&o.body)))
+        .bind(column(outcomes, |o| o.events_covered as i64))
+        .bind(column(outcomes, |o| o.cause.map(|(stream, _)| stream)))
+        .bind(column(outcomes, |o| o.cause.map(|(_, sequence)| sequence as i64)))
+        .bind(column(dues, |d| d.unit))
+        .bind(column(dues, |d| d.unit_kind))
+        .bind(column(dues, |d| d.shard as i16))
+        .bind(column(dues, |d| d.at.map_or(FAR_FUTURE, Timestamp::to_datetime)))
+        .fetch_optional(connection)
+        .await?;
+    match row {
+        Some(row) => Ok(Appended::At { base: row.try_get::<i64, _>("base")? as u64 }),
+        None => Ok(Appended::Fenced),
+    }
+}
+
+/// Stands for "never" in `due`: the year 9999, which every client can read (`infinity` can't be decoded by all).
+pub(crate) const FAR_FUTURE: OffsetDateTime = time::macros::datetime!(9999-01-01 00:00 UTC);
+
+/// Whether the statement failed on its data (a bad value, a constraint): it surely wrote nothing, and would fail again.
+#[must_use]
+pub fn is_data_error(error: &sqlx::Error) -> bool {
+    let code = error.as_database_error().and_then(|e| e.code());
+    // SQLSTATE class 22: data exception; 23: integrity constraint violation; 54: a program limit was exceeded.
+    code.is_some_and(|code| ["22", "23", "54"].iter().any(|class| code.starts_with(class)))
+}
+
+fn column<'a, T, V>(rows: &'a [T], value: impl Fn(&'a T) -> V) -> Vec<V> {
+    rows.iter().map(value).collect()
+}
+
+/// JSON that is text already: sent as it is, parsed by Postgres alone.
+struct JsonText<'a>(&'a str);
+
+impl sqlx::Type<sqlx::Postgres> for JsonText<'_> {
+    fn type_info() -> sqlx::postgres::PgTypeInfo {
+        sqlx::postgres::PgTypeInfo::with_name("json")
+    }
+}
+
+impl sqlx::postgres::PgHasArrayType for JsonText<'_> {
+    fn array_type_info() -> sqlx::postgres::PgTypeInfo {
+        sqlx::postgres::PgTypeInfo::with_name("_json")
+    }
+}
+
+impl sqlx::Encode<'_, sqlx::Postgres> for JsonText<'_> {
+    fn encode_by_ref(&self, buffer: &mut sqlx::postgres::PgArgumentBuffer) -> Result<sqlx::encode::IsNull, sqlx::error::BoxDynError> {
+        buffer.extend_from_slice(self.0.as_bytes());
+        Ok(sqlx::encode::IsNull::No)
+    }
+}

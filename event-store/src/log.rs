@@ -1,0 +1,186 @@
+//! Reading the log: its head, its events in order, one stream, the parties of a performance.
+//!
+//! Every function is one or two short statements and holds no transaction open: an old snapshot keeps dead versions of
+//! the head's row alive and slows every commit.
+
+use crate::{RawEvent, StoreError};
+use socketing_domain::PerformanceId;
+use sqlx::postgres::{PgPool, PgRow};
+use sqlx::{FromRow, Row};
+use uuid::Uuid;
+
+/// The most events that one read returns, whatever its caller asks for: at 64 KiB an event, 64 MiB.
+pub const PAGE_EVENTS_MAX: u32 = 1_000;
+
+const COLUMNS: &str = "position, aggregate_type, aggregate_id, sequence, event_type, event_version, payload, metadata, recorded_at";
+
+/// The log's end and its identity.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Head {
+    /// The last event's position; 0 if there is none. Everything up to it is committed and visible.
+    pub position: u64,
+    /// Which log this is.
+    pub log_id: Uuid,
+    /// Which history of it: a restore from a backup begins another.
+    pub incarnation: Uuid,
+}
+
+/// Events in order, and a head that was read after them.
+#[derive(Clone, Debug)]
+pub struct Page {
+    /// The events, without gaps.
+    pub events: Vec<RawEvent>,
+    /// As it was afterwards: its incarnation tells which history the events are from.
+    pub head: Head,
+}
+
+/// The log's end and identity.
+///
+/// # Errors
+/// If Postgres can't be asked.
+pub async fn head(pool: &PgPool) -> Result<Head, StoreError> {
+    let row: Option<(i64, Uuid, Uuid)> = sqlx::query_as("select position, log_id, incarnation from log_head where id = 1")
+        .fetch_optional(pool)
+        .await
+        .map_err(StoreError::query("read the log's head"))?;
+    let (position, log_id, incarnation) = row.ok_or(StoreError::NoHead)?;
+    Ok(Head {
+        position: unsigned(position),
+        log_id,
+        incarnation,
+    })
+}
+
+/// The events right after `after`, in order, at most `limit` (and [`PAGE_EVENTS_MAX`]).
+///
+/// # Errors
+/// If Postgres can't be asked.
+pub async fn read_after(pool: &PgPool, after: u64, limit: u32) -> Result<Vec<RawEvent>, StoreError> {
+    // `order by` and the unique index make this an index scan of just the rows returned.
+    let sql = format!("select {COLUMNS} from events where position > $1 order by position limit $2");
+    fetch(sqlx::query_as(&sql).bind(signed(after)).bind(bounded(limit)), pool)
+        .await
+        .map_err(StoreError::query(format!("read the log after {after}")))
+}
+
+/// Like [`read_after`], with the head: for readers that must notice when the log's history is replaced beneath them.
+///
+/// # Errors
+/// If Postgres can't be asked.
+pub async fn page(pool: &PgPool, after: u64, limit: u32) -> Result<Page, StoreError> {
+    // In this order: if the history is replaced between the two reads, the head already tells.
+    let events = read_after(pool, after, limit).await?;
+    let head = head(pool).await?;
+    Ok(Page { events, head })
+}
+
+/// The event at `position`, if the log reaches so far.
+///
+/// # Errors
+/// If Postgres can't be asked.
+pub async fn event_at(pool: &PgPool, position: u64) -> Result<Option<RawEvent>, StoreError> {
+    let sql = format!("select {COLUMNS} from events where position = $1");
+    let row: Option<EventRow> = sqlx::query_as(&sql)
+        .bind(signed(position))
+        .fetch_optional(pool)
+        .await
+        .map_err(StoreError::query(format!("read the event at {position}")))?;
+    Ok(row.map(|row| row.0))
+}
+
+/// A stream's events after `after_sequence`, in order, at most `limit` (and [`PAGE_EVENTS_MAX`]).
+///
+/// # Errors
+/// If Postgres can't be asked.
+pub async fn load_stream(
+    pool: &PgPool,
+    aggregate_type: &str,
+    aggregate_id: &str,
+    after_sequence: u64,
+    limit: u32,
+) -> Result<Vec<RawEvent>, StoreError> {
+    let sql = format!(
+        "select {COLUMNS} from events where aggregate_type = $1 and aggregate_id = $2 and sequence > $3 order by sequence limit $4"
+    );
+    fetch(
+        sqlx::query_as(&sql)
+            .bind(aggregate_type)
+            .bind(aggregate_id)
+            .bind(signed(after_sequence))
+            .bind(bounded(limit)),
+        pool,
+    )
+    .await
+    .map_err(StoreError::query(format!("load stream {aggregate_type} {aggregate_id}")))
+}
+
+/// The events of all parties of a performance, party by party, at most `limit` (and [`PAGE_EVENTS_MAX`]). `after` is the
+/// last event of the page before, `None` for the first page.
+///
+/// # Errors
+/// If Postgres can't be asked.
+pub async fn load_parties(
+    pool: &PgPool,
+    performance: PerformanceId,
+    after: Option<&RawEvent>,
+    limit: u32,
+) -> Result<Vec<RawEvent>, StoreError> {
+    // Names are '<performance>/<party>' in the "C" collation, where '0' is what follows '/': one range of the primary key.
+    let sql = format!(
+        "select {COLUMNS} from events where aggregate_type = 'party' and (aggregate_id, sequence) > ($1, $2) and aggregate_id < $3
+         order by aggregate_id, sequence limit $4"
+    );
+    let (from, sequence) = after.map_or_else(
+        || (format!("{performance}/"), 0),
+        |event| (event.aggregate_id.clone(), event.sequence),
+    );
+    fetch(
+        sqlx::query_as(&sql)
+            .bind(from)
+            .bind(signed(sequence))
+            .bind(format!("{performance}0"))
+            .bind(bounded(limit)),
+        pool,
+    )
+    .await
+    .map_err(StoreError::query(format!("load the parties of performance {performance}")))
+}
+
+type EventQuery<'q> = sqlx::query::QueryAs<'q, sqlx::Postgres, EventRow, sqlx::postgres::PgArguments>;
+
+async fn fetch(query: EventQuery<'_>, pool: &PgPool) -> Result<Vec<RawEvent>, sqlx::Error> {
+    Ok(query.fetch_all(pool).await?.into_iter().map(|row| row.0).collect())
+}
+
+/// A row of `events`.
+struct EventRow(RawEvent);
+
+impl<'r> FromRow<'r, PgRow> for EventRow {
+    fn from_row(row: &'r PgRow) -> Result<EventRow, sqlx::Error> {
+        Ok(EventRow(RawEvent {
+            position: unsigned(row.try_get(0)?),
+            aggregate_type: row.try_get(1)?,
+            aggregate_id: row.try_get(2)?,
+            sequence: unsigned(row.try_get(3)?),
+            event_type: row.try_get(4)?,
+            event_version: row.try_get(5)?,
+            payload: row.try_get::<sqlx::types::Json<_>, _>(6)?.0,
+            metadata: row.try_get::<sqlx::types::Json<_>, _>(7)?.0,
+            recorded_at: row.try_get::<time::OffsetDateTime, _>(8)?.into(),
+        }))
+    }
+}
+
+fn bounded(limit: u32) -> i64 {
+    i64::from(limit.min(PAGE_EVENTS_MAX))
+}
+
+/// Positions and sequences are never negative: the table's checks see to it.
+pub(crate) fn unsigned(number: i64) -> u64 {
+    u64::try_from(number).unwrap_or(0)
+}
+
+/// Above `i64::MAX` there are no positions; the comparison then finds none.
+pub(crate) fn signed(number: u64) -> i64 {
+    i64::try_from(number).unwrap_or(i64::MAX)
+}

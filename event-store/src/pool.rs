@@ -1,0 +1,103 @@
+//! Connections to Postgres: bounded, named, with timeouts that keep one stuck session from stopping the log.
+
+use crate::StoreError;
+use sqlx::postgres::{PgConnectOptions, PgPool, PgPoolOptions};
+use std::time::Duration;
+
+/// The oldest PostgreSQL that the schema and its statements were tried on.
+pub const POSTGRES_MAJOR_MIN: u32 = 15;
+
+/// How a part of the system connects. Start from [`PoolOptions::new`].
+#[derive(Clone, Debug)]
+pub struct PoolOptions {
+    /// What `pg_stat_activity` shows.
+    pub application_name: String,
+    /// Connections at most.
+    pub connections_max: u32,
+    /// How long a caller waits for a free connection, or for a first one.
+    pub acquire_timeout: Duration,
+    /// The longest a statement may run: an old snapshot held open slows every commit.
+    pub statement_timeout: Duration,
+    /// The longest a statement may wait for a lock.
+    pub lock_timeout: Duration,
+    /// The longest a transaction may sit between two statements.
+    pub idle_in_transaction_timeout: Duration,
+}
+
+impl PoolOptions {
+    /// Options that fit short statements: readers, queries, commits.
+    #[must_use]
+    pub fn new(application_name: impl Into<String>, connections_max: u32) -> PoolOptions {
+        PoolOptions {
+            application_name: application_name.into(),
+            connections_max,
+            acquire_timeout: Duration::from_secs(5),
+            statement_timeout: Duration::from_secs(10),
+            lock_timeout: Duration::from_secs(5),
+            idle_in_transaction_timeout: Duration::from_secs(10),
+        }
+    }
+
+    fn settings(&self) -> Vec<(&'static str, String)> {
+        vec![
+            ("statement_timeout", self.statement_timeout.as_millis().to_string()),
+            ("lock_timeout", self.lock_timeout.as_millis().to_string()),
+            (
+                "idle_in_transaction_session_timeout",
+                self.idle_in_transaction_timeout.as_millis().to_string(),
+            ),
+            // A client whose machine vanished must not hold the head's lock: found dead within about 20 s.
+            ("tcp_keepalives_idle", "10".into()),
+            ("tcp_keepalives_interval", "3".into()),
+            ("tcp_keepalives_count", "3".into()),
+        ]
+    }
+}
+
+/// Connects, and checks that the server is new enough.
+///
+/// # Errors
+/// If the URL can't be read, nobody answers within `acquire_timeout`, or the server is too old.
+pub async fn connect(url: &str, options: &PoolOptions) -> Result<PgPool, StoreError> {
+    let server: PgConnectOptions = url.parse().map_err(StoreError::BadUrl)?;
+    let target = format!(
+        "{}:{}/{}",
+        server.get_host(),
+        server.get_port(),
+        server.get_database().unwrap_or("postgres")
+    );
+    let pool = PgPoolOptions::new()
+        .max_connections(options.connections_max)
+        .acquire_timeout(options.acquire_timeout)
+        .connect_with(server.application_name(&options.application_name).options(options.settings()))
+        .await
+        .map_err(|source| StoreError::Connect {
+            target: target.clone(),
+            source,
+        })?;
+    let found = major_version(&pool).await?;
+    if found < POSTGRES_MAJOR_MIN {
+        return Err(StoreError::ServerTooOld {
+            target,
+            found,
+            needed: POSTGRES_MAJOR_MIN,
+        });
+    }
+    Ok(pool)
+}
+
+async fn major_version(pool: &PgPool) -> Result<u32, StoreError> {
+    let number: i32 = sqlx::query_scalar("select current_setting('server_version_num')::int")
+        .fetch_one(pool)
+        .await
+        .map_err(StoreError::query("ask PostgreSQL for its version"))?;
+    Ok(u32::try_from(number).unwrap_or(0) / 10_000)
+}
+
+/// Brings the schema up to date. Harmless when it is, and when several processes do it at once (they take turns).
+///
+/// # Errors
+/// If a migration fails or an applied one was changed; the database then stays as the last good migration left it.
+pub async fn migrate(pool: &PgPool) -> Result<(), StoreError> {
+    sqlx::migrate!("../migrations").run(pool).await.map_err(StoreError::Migrate)
+}
