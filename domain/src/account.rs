@@ -3,9 +3,10 @@
 
 use crate::{AccountId, Timestamp};
 use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
 
 /// What an account may do.
-#[derive(Clone, Copy, PartialEq, Eq, Debug, Default, Serialize, Deserialize)]
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Role {
     /// Buys.
@@ -36,6 +37,11 @@ pub enum Event {
     },
 }
 
+crate::event::stored_events! {
+    AccountOpened = "1",
+    RoleGranted = "1",
+}
+
 /// What may be asked of an account.
 #[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
 #[serde(tag = "command", rename_all = "snake_case")]
@@ -50,4 +56,34 @@ pub enum Command {
         /// The role.
         role: Role,
     },
+}
+
+impl Command {
+    /// The command's name, as its JSON has it: `open_account`.
+    #[must_use]
+    pub const fn name(&self) -> &'static str {
+        match self {
+            Command::OpenAccount { .. } => "open_account",
+            Command::GrantRole { .. } => "grant_role",
+        }
+    }
+}
+
+/// What is known of an account: the fold of its events.
+#[derive(Clone, PartialEq, Debug, Default, Serialize, Deserialize)]
+pub struct Account {
+    sequence: u64,
+}
+
+impl Account {
+    /// How many events it has had.
+    #[must_use]
+    pub const fn sequence(&self) -> u64 {
+        self.sequence
+    }
+
+    /// Takes in what happened.
+    pub fn evolve(&mut self, _event: &Event) {
+        self.sequence += 1;
+    }
 }

@@ -6,6 +6,7 @@
 pub mod account;
 pub mod clock;
 pub mod event;
+pub mod hall;
 pub mod ids;
 pub mod limits;
 pub mod money;
@@ -13,13 +14,15 @@ pub mod party;
 pub mod performance;
 pub mod plan;
 pub mod refusal;
+pub mod reply;
 pub mod show;
-
 pub mod unit;
+mod upcast;
 pub mod waiting_room;
 pub mod wallet;
 
+pub use clock::{Clock, SystemClock, Timestamp};
 pub use ids::*;
 pub use money::Won;
 pub use refusal::Refusal;
-pub use clock::{Clock, SystemClock, Timestamp};
+pub use reply::Reply;

@@ -2,10 +2,12 @@
 
 use serde::{Deserialize, Deserializer, Serialize};
 use std::{fmt, iter::Sum};
+use utoipa::ToSchema;
 
 /// An amount in won. Never negative; at most [`Won::MAX`], so that sums of a whole sale stay far from overflow.
-#[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Debug, Default, Serialize)]
+#[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Debug, Default, Serialize, ToSchema)]
 #[serde(transparent)]
+#[schema(value_type = i64, minimum = 0, maximum = 1_000_000_000_000_000_i64, example = 110_000)]
 pub struct Won(i64);
 
 impl Won {

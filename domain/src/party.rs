@@ -44,6 +44,15 @@ pub enum Event {
     },
 }
 
+crate::event::stored_events! {
+    PartyFormed = "1",
+    FriendInvited = "1",
+    InvitationAccepted = "1",
+    InvitationDeclined = "1",
+    MemberLeft = "1",
+    PartyFrozen = "1",
+}
+
 /// What may be asked of a party.
 #[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
 #[serde(tag = "command", rename_all = "snake_case")]
@@ -59,4 +68,36 @@ pub enum Command {
     DeclineInvitation,
     /// Leaves the party before the line; a leader can't.
     LeaveParty,
+}
+
+impl Command {
+    /// The command's name, as its JSON has it: `invite_friend`.
+    #[must_use]
+    pub const fn name(&self) -> &'static str {
+        match self {
+            Command::InviteFriend { .. } => "invite_friend",
+            Command::AcceptInvitation => "accept_invitation",
+            Command::DeclineInvitation => "decline_invitation",
+            Command::LeaveParty => "leave_party",
+        }
+    }
+}
+
+/// What is known of a party: the fold of its events.
+#[derive(Clone, PartialEq, Debug, Default, Serialize, Deserialize)]
+pub struct Party {
+    sequence: u64,
+}
+
+impl Party {
+    /// How many events it has had.
+    #[must_use]
+    pub const fn sequence(&self) -> u64 {
+        self.sequence
+    }
+
+    /// Takes in what happened.
+    pub fn evolve(&mut self, _event: &Event) {
+        self.sequence += 1;
+    }
 }

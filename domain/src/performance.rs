@@ -4,9 +4,10 @@ use crate::{
     AccountId, BookingId, HoldId, PartyId, PaymentId, RefundId, SeatIndex, ShowId, Timestamp, Won, plan::PlanHash, show::CategoryPrice,
 };
 use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
 
 /// How a booking is paid.
-#[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Method {
     /// The buyer's SocketPay wallet.
@@ -14,7 +15,7 @@ pub enum Method {
 }
 
 /// One seat of a booking: its price, and whose ticket it will be.
-#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize, ToSchema)]
 pub struct Line {
     /// The seat.
     pub seat: SeatIndex,
@@ -25,7 +26,7 @@ pub struct Line {
 }
 
 /// Why a hold ended without a booking.
-#[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Release {
     /// Its owner let go.
@@ -37,7 +38,7 @@ pub enum Release {
 }
 
 /// Why a booking ended, or a ticket was given back.
-#[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Cancellation {
     /// The buyer cancelled.
@@ -185,6 +186,20 @@ pub enum Event {
     },
 }
 
+crate::event::stored_events! {
+    PerformanceScheduled = "1",
+    SeatsHeld = "1",
+    HoldExtended = "1",
+    HoldReleased = "1",
+    SeatsBooked = "1",
+    PaymentStarted = "1",
+    PaymentFailed = "1",
+    SeatsSold = "1",
+    BookingCancelled = "1",
+    RefundDue = "1",
+    RefundCompleted = "1",
+}
+
 /// What may be asked of a performance.
 #[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
 #[serde(tag = "command", rename_all = "snake_case")]
@@ -263,4 +278,42 @@ pub enum Command {
         /// The refund.
         refund: RefundId,
     },
+}
+
+impl Command {
+    /// The command's name, as its JSON has it: `schedule`.
+    #[must_use]
+    pub const fn name(&self) -> &'static str {
+        match self {
+            Command::Schedule { .. } => "schedule",
+            Command::HoldSeats { .. } => "hold_seats",
+            Command::ExtendHold { .. } => "extend_hold",
+            Command::ReleaseHold { .. } => "release_hold",
+            Command::Book { .. } => "book",
+            Command::Pay { .. } => "pay",
+            Command::ConfirmPayment { .. } => "confirm_payment",
+            Command::FailPayment { .. } => "fail_payment",
+            Command::Cancel { .. } => "cancel",
+            Command::CompleteRefund { .. } => "complete_refund",
+        }
+    }
+}
+
+/// What is known of a performance: the fold of its events.
+#[derive(Clone, PartialEq, Debug, Default, Serialize, Deserialize)]
+pub struct Performance {
+    sequence: u64,
+}
+
+impl Performance {
+    /// How many events it has had.
+    #[must_use]
+    pub const fn sequence(&self) -> u64 {
+        self.sequence
+    }
+
+    /// Takes in what happened.
+    pub fn evolve(&mut self, _event: &Event) {
+        self.sequence += 1;
+    }
 }

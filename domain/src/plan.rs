@@ -1,14 +1,18 @@
 //! Seating plans: immutable, named by their hash.
 
 use crate::SeatIndex;
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
+use sha2::{Digest, Sha256};
+use std::{borrow::Cow, fmt, str::FromStr};
+use utoipa::ToSchema;
 
 /// SHA-256 of a plan's canonical JSON. Written as 64 hex digits.
-#[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Default)]
+#[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Default, ToSchema)]
+#[schema(value_type = String, min_length = 64, max_length = 64, pattern = "^[0-9a-f]{64}$")]
 pub struct PlanHash(pub [u8; 32]);
 
 /// A point of the drawing, in the plan's own units (pretix: about a pixel).
-#[derive(Clone, Copy, PartialEq, Debug, Default, Serialize, Deserialize)]
+#[derive(Clone, Copy, PartialEq, Debug, Default, Serialize, Deserialize, ToSchema)]
 pub struct Point {
     /// To the right.
     pub x: f32,
@@ -17,7 +21,7 @@ pub struct Point {
 }
 
 /// A price category.
-#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize, ToSchema)]
 pub struct Category {
     /// Its name, unique in the plan.
     pub name: String,
@@ -26,7 +30,7 @@ pub struct Category {
 }
 
 /// A named part of the venue (구역).
-#[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
+#[derive(Clone, PartialEq, Debug, Serialize, Deserialize, ToSchema)]
 pub struct Area {
     /// Its name.
     pub name: String,
@@ -36,7 +40,7 @@ pub struct Area {
 }
 
 /// A row of seats.
-#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize, ToSchema)]
 pub struct Row {
     /// The area it is in: a place in [`Plan::areas`].
     pub area: u16,
@@ -45,7 +49,7 @@ pub struct Row {
 }
 
 /// What a seat is for.
-#[derive(Clone, Copy, PartialEq, Eq, Debug, Default, Serialize, Deserialize)]
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum SeatKind {
     /// Anybody.
@@ -58,7 +62,7 @@ pub enum SeatKind {
 }
 
 /// One seat.
-#[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
+#[derive(Clone, PartialEq, Debug, Serialize, Deserialize, ToSchema)]
 pub struct Seat {
     /// The importing organiser's id: unique in the plan (pretix: `uuid`, else `seat_guid`).
     pub id: String,
@@ -82,7 +86,7 @@ pub struct Seat {
 }
 
 /// A shape that is only drawn: a stage, a bar, a text.
-#[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
+#[derive(Clone, PartialEq, Debug, Serialize, Deserialize, ToSchema)]
 pub struct Shape {
     /// Its outline, as a polygon.
     pub outline: Vec<Point>,
@@ -95,7 +99,7 @@ pub struct Shape {
 }
 
 /// A seating plan. Immutable: a changed plan is another plan, with another hash.
-#[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
+#[derive(Clone, PartialEq, Debug, Serialize, Deserialize, ToSchema)]
 pub struct Plan {
     /// Its name.
     pub name: String,
@@ -115,7 +119,7 @@ pub struct Plan {
 }
 
 /// One thing that is wrong with a plan, and where.
-#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize, ToSchema)]
 pub struct Problem {
     /// A JSON pointer into what was uploaded, such as `/zones/0/rows/3/seats/7/category`.
     pub path: String,
@@ -125,6 +129,102 @@ pub struct Problem {
     pub detail: String,
 }
 
-// PLANNED SURFACE:
-// impl Plan { pub fn import(json: &[u8]) -> Result<Plan, Vec<Problem>>; pub fn hash(&self) -> PlanHash; pub fn seat(&self, SeatIndex) -> Option<&Seat>;
-//   pub fn label(&self, SeatIndex) -> SeatLabel{area,row,number} }
+/// A seat as people call it.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct SeatLabel<'a> {
+    /// Its area's name.
+    pub area: &'a str,
+    /// Its row's name.
+    pub row: &'a str,
+    /// Its number.
+    pub number: &'a str,
+}
+
+impl Plan {
+    /// Reads a plan that someone uploaded: in the pretix format or our own (that of serde), told apart by their fields.
+    ///
+    /// # Errors
+    /// Everything that is wrong with it, at most [`crate::limits::PLAN_PROBLEMS_MAX`] problems.
+    pub fn import(json: &[u8]) -> Result<Plan, Vec<Problem>> {
+        serde_json::from_slice(json).map_err(|error| {
+            vec![Problem {
+                path: String::new(),
+                code: "not_json".to_owned(),
+                detail: error.to_string(),
+            }]
+        })
+    }
+
+    /// The plan's name in the log: SHA-256 of its canonical JSON (serde's, fields in the order of the types).
+    #[must_use]
+    pub fn hash(&self) -> PlanHash {
+        let json = serde_json::to_vec(self).expect("a plan has string keys and finite numbers");
+        PlanHash(Sha256::digest(&json).into())
+    }
+
+    /// A seat, or `None` if the plan has no such seat.
+    #[must_use]
+    pub fn seat(&self, seat: SeatIndex) -> Option<&Seat> {
+        self.seats.get(seat.at())
+    }
+
+    /// What a seat is called, or `None` if the plan has no such seat.
+    #[must_use]
+    pub fn label(&self, seat: SeatIndex) -> Option<SeatLabel<'_>> {
+        let seat = self.seat(seat)?;
+        let row = self.rows.get(seat.row as usize)?;
+        let area = self.areas.get(usize::from(row.area))?;
+        Some(SeatLabel {
+            area: &area.name,
+            row: &row.name,
+            number: &seat.number,
+        })
+    }
+}
+
+impl fmt::Display for PlanHash {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.iter().try_for_each(|byte| write!(f, "{byte:02x}"))
+    }
+}
+
+impl fmt::Debug for PlanHash {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "PlanHash({self})")
+    }
+}
+
+/// A text that isn't a plan's hash.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, thiserror::Error)]
+#[error("a plan's hash has 64 hex digits")]
+pub struct NotAPlanHash;
+
+impl FromStr for PlanHash {
+    type Err = NotAPlanHash;
+
+    fn from_str(text: &str) -> Result<PlanHash, NotAPlanHash> {
+        let digits = text.as_bytes();
+        if digits.len() != 64 || !digits.iter().all(u8::is_ascii_hexdigit) {
+            return Err(NotAPlanHash);
+        }
+        let mut hash = [0; 32];
+        for (byte, pair) in hash.iter_mut().zip(text.as_bytes().chunks_exact(2)) {
+            let pair = std::str::from_utf8(pair).map_err(|_| NotAPlanHash)?;
+            *byte = u8::from_str_radix(pair, 16).map_err(|_| NotAPlanHash)?;
+        }
+        Ok(PlanHash(hash))
+    }
+}
+
+impl Serialize for PlanHash {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_str(self)
+    }
+}
+
+impl<'de> Deserialize<'de> for PlanHash {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<PlanHash, D::Error> {
+        let text = Cow::<str>::deserialize(deserializer)?;
+        text.parse().map_err(serde::de::Error::custom)
+    }
+}

@@ -124,7 +124,14 @@ impl Refusal {
     /// A refusal with nothing but a reason and a sentence.
     #[must_use]
     pub fn new(reason: Reason, detail: impl Into<String>) -> Refusal {
-        Refusal { reason, detail: detail.into(), seats: Vec::new(), alternatives: Vec::new(), retry_at: None, cause: None }
+        Refusal {
+            reason,
+            detail: detail.into(),
+            seats: Vec::new(),
+            alternatives: Vec::new(),
+            retry_at: None,
+            cause: None,
+        }
     }
 }
 

@@ -2,9 +2,10 @@
 
 use crate::{AccountId, PerformanceId, ShowId, Timestamp, Won, plan::PlanHash};
 use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
 
 /// A text in the languages of the product. Korean is the first language; English may be missing.
-#[derive(Clone, PartialEq, Eq, Debug, Default, Serialize, Deserialize)]
+#[derive(Clone, PartialEq, Eq, Debug, Default, Serialize, Deserialize, ToSchema)]
 pub struct Text {
     /// Korean.
     pub ko: String,
@@ -14,7 +15,7 @@ pub struct Text {
 }
 
 /// One date of a show.
-#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize, ToSchema)]
 pub struct Date {
     /// The performance's id, made by the client.
     pub performance: PerformanceId,
@@ -23,7 +24,7 @@ pub struct Date {
 }
 
 /// The price of one of the plan's categories.
-#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize, ToSchema)]
 pub struct CategoryPrice {
     /// The category's name in the plan.
     pub category: String,
@@ -32,7 +33,7 @@ pub struct CategoryPrice {
 }
 
 /// The rules a show is sold by. All times are seconds, 1 to [`crate::limits::POLICY_SECONDS_MAX`].
-#[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize, ToSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct Policies {
     /// Seats one person may have per performance: live holds, bookings and tickets together. 1 to 64.
@@ -50,7 +51,13 @@ pub struct Policies {
 impl Default for Policies {
     /// 4 seats, 120 s to choose, 300 s to pay, 500 people inside for at most 15 minutes.
     fn default() -> Self {
-        Policies { seats_per_person: 4, hold_seconds: 120, payment_seconds: 300, capacity: 500, session_seconds: 900 }
+        Policies {
+            seats_per_person: 4,
+            hold_seconds: 120,
+            payment_seconds: 300,
+            capacity: 500,
+            session_seconds: 900,
+        }
     }
 }
 
@@ -58,12 +65,17 @@ impl Policies {
     /// The rules of the 2024 system: holds of 10 s, payment within 60 s, 100 people inside.
     #[must_use]
     pub fn original() -> Self {
-        Policies { hold_seconds: 10, payment_seconds: 60, capacity: 100, ..Policies::default() }
+        Policies {
+            hold_seconds: 10,
+            payment_seconds: 60,
+            capacity: 100,
+            ..Policies::default()
+        }
     }
 }
 
 /// Everything an organiser says of a show.
-#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize, ToSchema)]
 pub struct Details {
     /// Its title.
     pub title: Text,
@@ -100,6 +112,11 @@ pub enum Event {
     },
 }
 
+crate::event::stored_events! {
+    ShowDrafted = "1",
+    ShowPublished = "1",
+}
+
 /// What may be asked of a show.
 #[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
 #[serde(tag = "command", rename_all = "snake_case")]
@@ -113,4 +130,34 @@ pub enum Command {
     },
     /// Makes it public. Repeating it does nothing.
     PublishShow,
+}
+
+impl Command {
+    /// The command's name, as its JSON has it: `create_show`.
+    #[must_use]
+    pub const fn name(&self) -> &'static str {
+        match self {
+            Command::CreateShow { .. } => "create_show",
+            Command::PublishShow => "publish_show",
+        }
+    }
+}
+
+/// What is known of a show: the fold of its events.
+#[derive(Clone, PartialEq, Debug, Default, Serialize, Deserialize)]
+pub struct Show {
+    sequence: u64,
+}
+
+impl Show {
+    /// How many events it has had.
+    #[must_use]
+    pub const fn sequence(&self) -> u64 {
+        self.sequence
+    }
+
+    /// Takes in what happened.
+    pub fn evolve(&mut self, _event: &Event) {
+        self.sequence += 1;
+    }
 }

@@ -2,9 +2,10 @@
 
 use crate::{AccountId, EntryId, PartyId, ShowId, Timestamp};
 use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
 
 /// Why an entry left the line or the inside.
-#[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Departure {
     /// Its people left by themselves.
@@ -63,6 +64,13 @@ pub enum Event {
     },
 }
 
+crate::event::stored_events! {
+    LineOpened = "1",
+    QueueJoined = "1",
+    EntryAdmitted = "1",
+    EntryDeparted = "1",
+}
+
 /// What may be asked of a line.
 #[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
 #[serde(tag = "command", rename_all = "snake_case")]
@@ -93,4 +101,36 @@ pub enum Command {
         /// The account whose place it is (any member's).
         account: AccountId,
     },
+}
+
+impl Command {
+    /// The command's name, as its JSON has it: `open_line`.
+    #[must_use]
+    pub const fn name(&self) -> &'static str {
+        match self {
+            Command::OpenLine { .. } => "open_line",
+            Command::JoinQueue { .. } => "join_queue",
+            Command::LeaveQueue => "leave_queue",
+            Command::Depart { .. } => "depart",
+        }
+    }
+}
+
+/// What is known of a line: the fold of its events.
+#[derive(Clone, PartialEq, Debug, Default, Serialize, Deserialize)]
+pub struct WaitingRoom {
+    sequence: u64,
+}
+
+impl WaitingRoom {
+    /// How many events it has had.
+    #[must_use]
+    pub const fn sequence(&self) -> u64 {
+        self.sequence
+    }
+
+    /// Takes in what happened.
+    pub fn evolve(&mut self, _event: &Event) {
+        self.sequence += 1;
+    }
 }

@@ -39,6 +39,12 @@ pub enum Event {
     },
 }
 
+crate::event::stored_events! {
+    WalletOpened = "1",
+    WalletCharged = "1",
+    WalletRefunded = "1",
+}
+
 /// What may be asked of a wallet.
 #[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
 #[serde(tag = "command", rename_all = "snake_case")]
@@ -68,4 +74,35 @@ pub enum Command {
         /// How much.
         amount: Won,
     },
+}
+
+impl Command {
+    /// The command's name, as its JSON has it: `open_wallet`.
+    #[must_use]
+    pub const fn name(&self) -> &'static str {
+        match self {
+            Command::OpenWallet { .. } => "open_wallet",
+            Command::Charge { .. } => "charge",
+            Command::Refund { .. } => "refund",
+        }
+    }
+}
+
+/// What is known of a wallet: the fold of its events.
+#[derive(Clone, PartialEq, Debug, Default, Serialize, Deserialize)]
+pub struct Wallet {
+    sequence: u64,
+}
+
+impl Wallet {
+    /// How many events it has had.
+    #[must_use]
+    pub const fn sequence(&self) -> u64 {
+        self.sequence
+    }
+
+    /// Takes in what happened.
+    pub fn evolve(&mut self, _event: &Event) {
+        self.sequence += 1;
+    }
 }

@@ -1,0 +1,191 @@
+//! What a command that was accepted is answered with: what its sender now has. The API adds the log's position.
+
+use crate::{
+    AccountId, BookingId, EntryId, HoldId, PartyId, PaymentId, PerformanceId, RefundId, SeatIndex, ShowId, Timestamp, Won,
+    performance::Line,
+};
+use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
+
+/// The answer to a command. JSON has the fields of the variant alone. The order of the variants is the order in which
+/// reading tries them: what has more fields comes first.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize, ToSchema)]
+#[serde(untagged)]
+pub enum Reply {
+    /// A payment.
+    Payment(PaymentReply),
+    /// A booking.
+    Booking(BookingReply),
+    /// A hold.
+    Hold(HoldReply),
+    /// A place in the line, or the pass it became.
+    Entry(EntryReply),
+    /// A party.
+    Party(PartyReply),
+    /// A show.
+    Show(ShowReply),
+    /// It is done; there is nothing to show.
+    Done(DoneReply),
+}
+
+/// One place in a line, or the pass that it became.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize, ToSchema)]
+pub struct EntryReply {
+    /// The place.
+    pub entry_id: EntryId,
+    /// Its number, from 1, in order of arrival.
+    pub number: u64,
+    /// Whether its people wait or choose.
+    pub state: EntryState,
+    /// How many places are before it; 0 inside.
+    pub ahead: u64,
+    /// When the visit ends, inside.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub session_ends_at: Option<Timestamp>,
+    /// The party that waits on it, if it is one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub party_id: Option<PartyId>,
+    /// Everyone on this place, whoever joined first.
+    pub members: Vec<AccountId>,
+}
+
+/// Where the people of an entry are.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum EntryState {
+    /// In the line.
+    Waiting,
+    /// Inside: they may choose seats.
+    Inside,
+}
+
+/// A party of one performance.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize, ToSchema)]
+pub struct PartyReply {
+    /// The party.
+    pub party_id: PartyId,
+    /// Its performance.
+    pub performance_id: PerformanceId,
+    /// Who leads.
+    pub leader: AccountId,
+    /// Who is in it, the leader first.
+    pub members: Vec<AccountId>,
+    /// Who is invited and hasn't answered.
+    pub invited: Vec<AccountId>,
+    /// Whether it is in the line: its members stay as they are.
+    pub frozen: bool,
+}
+
+/// Seats that are held.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize, ToSchema)]
+pub struct HoldReply {
+    /// The hold.
+    pub hold_id: HoldId,
+    /// Its seats, in the order they were asked for.
+    pub seats: Vec<SeatIndex>,
+    /// When it runs out.
+    pub expires_at: Timestamp,
+    /// What the seats cost together.
+    pub total: Won,
+    /// Everyone the seats are for.
+    pub members: Vec<AccountId>,
+}
+
+/// A booking as it is now.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize, ToSchema)]
+pub struct BookingReply {
+    /// The booking.
+    pub booking_id: BookingId,
+    /// How it stands.
+    pub state: BookingState,
+    /// Its seats, their prices and whose they are.
+    pub lines: Vec<Line>,
+    /// What it costs.
+    pub total: Won,
+    /// Until when it may be paid.
+    pub pay_by: Timestamp,
+    /// What is owed back or was given back, after a cancellation.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub refund: Option<RefundReply>,
+}
+
+/// How a booking stands.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum BookingState {
+    /// It waits for its payment.
+    Unpaid,
+    /// A payment is in flight.
+    Paying,
+    /// It is paid: the seats are sold.
+    Paid,
+    /// Its buyer cancelled it.
+    Cancelled,
+    /// It was not paid in time.
+    Expired,
+}
+
+/// A refund as it is now.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize, ToSchema)]
+pub struct RefundReply {
+    /// The refund.
+    pub refund_id: RefundId,
+    /// How it stands.
+    pub state: RefundState,
+    /// How much.
+    pub amount: Won,
+}
+
+/// How a refund stands.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum RefundState {
+    /// The money is owed.
+    Due,
+    /// The money is back.
+    Completed,
+}
+
+/// A payment as it is now.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize, ToSchema)]
+pub struct PaymentReply {
+    /// The payment.
+    pub payment_id: PaymentId,
+    /// What it pays.
+    pub booking_id: BookingId,
+    /// How it stands.
+    pub state: PaymentState,
+    /// Why it failed: the catalogue's code.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub reason: Option<String>,
+    /// How much.
+    pub amount: Won,
+}
+
+/// How a payment stands.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum PaymentState {
+    /// The provider hasn't answered.
+    InFlight,
+    /// The money was taken. If that was too late for the booking, it is refunded.
+    Succeeded,
+    /// The provider refused.
+    Failed,
+}
+
+/// A show that was drafted or published.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize, ToSchema)]
+pub struct ShowReply {
+    /// The show.
+    pub show_id: ShowId,
+}
+
+/// It is done; there is nothing to show.
+#[derive(Clone, PartialEq, Eq, Debug, Default, Serialize, Deserialize, ToSchema)]
+pub struct DoneReply {}
+
+impl Reply {
+    /// Nothing to show.
+    pub const DONE: Reply = Reply::Done(DoneReply {});
+}

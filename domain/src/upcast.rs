@@ -1,0 +1,76 @@
+//! Old events in today's form. An event type's version rises when its payload changes; each step up is a function here,
+//! and every version ever written keeps its golden file.
+
+use crate::event::DecodeError;
+use serde_json::Value;
+
+/// One step: an event of this type and version becomes one of the next version.
+pub(crate) struct Upcast {
+    /// The event's type, such as `SeatsHeld`.
+    pub(crate) event_type: &'static str,
+    /// The version it is written in.
+    pub(crate) from: u32,
+    /// Makes the payload (`{"SeatsHeld": {…}}`) one of version `from + 1`.
+    pub(crate) step: fn(Value) -> Value,
+}
+
+/// Every step there is. Empty as long as every event is at its first version.
+pub(crate) const UPCASTS: &[Upcast] = &[];
+
+/// Brings a payload from the version it was written in to today's, step by step.
+///
+/// # Errors
+/// [`DecodeError::UnknownVersion`] if a step is missing.
+pub(crate) fn upcast(table: &[Upcast], event_type: &str, from: u32, today: u32, payload: Value) -> Result<Value, DecodeError> {
+    (from..today).try_fold(payload, |payload, version| {
+        let step = table
+            .iter()
+            .find(|upcast| upcast.event_type == event_type && upcast.from == version);
+        step.map(|upcast| (upcast.step)(payload))
+            .ok_or_else(|| DecodeError::UnknownVersion {
+                event_type: event_type.to_owned(),
+                version: version.to_string(),
+            })
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    /// `Moved` v1 had one number, v2 two, v3 names them.
+    const TABLE: &[Upcast] = &[
+        Upcast {
+            event_type: "Moved",
+            from: 2,
+            step: |v| json!({"Moved": {"x": v["Moved"]["at"][0], "y": v["Moved"]["at"][1]}}),
+        },
+        Upcast {
+            event_type: "Moved",
+            from: 1,
+            step: |v| json!({"Moved": {"at": [v["Moved"]["at"], 0]}}),
+        },
+    ];
+
+    #[test]
+    fn steps_are_taken_one_after_another() {
+        let old = json!({"Moved": {"at": 7}});
+        assert_eq!(upcast(TABLE, "Moved", 1, 3, old).unwrap(), json!({"Moved": {"x": 7, "y": 0}}));
+        let newer = json!({"Moved": {"at": [7, 8]}});
+        assert_eq!(upcast(TABLE, "Moved", 2, 3, newer).unwrap(), json!({"Moved": {"x": 7, "y": 8}}));
+    }
+
+    #[test]
+    fn todays_version_stays_as_it_is() {
+        let payload = json!({"Moved": {"x": 1, "y": 2}});
+        assert_eq!(upcast(TABLE, "Moved", 3, 3, payload.clone()).unwrap(), payload);
+    }
+
+    #[test]
+    fn a_missing_step_is_an_error_that_names_it() {
+        let error = upcast(TABLE, "Moved", 1, 5, json!({"Moved": {"at": 7}})).unwrap_err();
+        assert_eq!(error.to_string(), "event Moved has no version 3 that this program can read");
+        assert!(upcast(UPCASTS, "SeatsHeld", 1, 2, json!({})).is_err());
+    }
+}
