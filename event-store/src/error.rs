@@ -48,6 +48,9 @@ pub enum StoreError {
         #[source]
         source: cqrs_es::persist::PersistenceError,
     },
+    /// An event can't be read: it is damaged, or newer than this program.
+    #[error(transparent)]
+    Decode(#[from] crate::DecodeError),
     /// `log_head` has no row: the schema is damaged.
     #[error("the log has no head row")]
     NoHead,

@@ -8,10 +8,12 @@ mod error;
 mod pool;
 mod raw_event;
 
+
 pub mod append;
 pub mod checkpoint;
 pub mod command_log;
 pub mod due;
+pub mod load;
 pub mod log;
 pub mod shards;
 pub mod singleton;

@@ -12,7 +12,7 @@ use uuid::Uuid;
 /// The most events that one read returns, whatever its caller asks for: at 64 KiB an event, 64 MiB.
 pub const PAGE_EVENTS_MAX: u32 = 1_000;
 
-const COLUMNS: &str = "position, aggregate_type, aggregate_id, sequence, event_type, event_version, payload, metadata, recorded_at";
+pub(crate) const EVENT_COLUMNS: &str = "position, aggregate_type, aggregate_id, sequence, event_type, event_version, payload, metadata, recorded_at";
 
 /// The log's end and its identity.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -57,7 +57,7 @@ pub async fn head(pool: &PgPool) -> Result<Head, StoreError> {
 /// If Postgres can't be asked.
 pub async fn read_after(pool: &PgPool, after: u64, limit: u32) -> Result<Vec<RawEvent>, StoreError> {
     // `order by` and the unique index make this an index scan of just the rows returned.
-    let sql = format!("select {COLUMNS} from events where position > $1 order by position limit $2");
+    let sql = format!("select {EVENT_COLUMNS} from events where position > $1 order by position limit $2");
     fetch(sqlx::query_as(&sql).bind(signed(after)).bind(bounded(limit)), pool)
         .await
         .map_err(StoreError::query(format!("read the log after {after}")))
@@ -79,7 +79,7 @@ pub async fn page(pool: &PgPool, after: u64, limit: u32) -> Result<Page, StoreEr
 /// # Errors
 /// If Postgres can't be asked.
 pub async fn event_at(pool: &PgPool, position: u64) -> Result<Option<RawEvent>, StoreError> {
-    let sql = format!("select {COLUMNS} from events where position = $1");
+    let sql = format!("select {EVENT_COLUMNS} from events where position = $1");
     let row: Option<EventRow> = sqlx::query_as(&sql)
         .bind(signed(position))
         .fetch_optional(pool)
@@ -100,7 +100,7 @@ pub async fn load_stream(
     limit: u32,
 ) -> Result<Vec<RawEvent>, StoreError> {
     let sql = format!(
-        "select {COLUMNS} from events where aggregate_type = $1 and aggregate_id = $2 and sequence > $3 order by sequence limit $4"
+        "select {EVENT_COLUMNS} from events where aggregate_type = $1 and aggregate_id = $2 and sequence > $3 order by sequence limit $4"
     );
     fetch(
         sqlx::query_as(&sql)
@@ -127,7 +127,7 @@ pub async fn load_parties(
 ) -> Result<Vec<RawEvent>, StoreError> {
     // Names are '<performance>/<party>' in the "C" collation, where '0' is what follows '/': one range of the primary key.
     let sql = format!(
-        "select {COLUMNS} from events where aggregate_type = 'party' and (aggregate_id, sequence) > ($1, $2) and aggregate_id < $3
+        "select {EVENT_COLUMNS} from events where aggregate_type = 'party' and (aggregate_id, sequence) > ($1, $2) and aggregate_id < $3
          order by aggregate_id, sequence limit $4"
     );
     let (from, sequence) = after.map_or_else(
@@ -153,7 +153,7 @@ async fn fetch(query: EventQuery<'_>, pool: &PgPool) -> Result<Vec<RawEvent>, sq
 }
 
 /// A row of `events`.
-struct EventRow(RawEvent);
+pub(crate) struct EventRow(pub(crate) RawEvent);
 
 impl<'r> FromRow<'r, PgRow> for EventRow {
     fn from_row(row: &'r PgRow) -> Result<EventRow, sqlx::Error> {
