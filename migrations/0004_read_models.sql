@@ -24,6 +24,8 @@ create table parked_events (
 );
 create index parked_events_stream on parked_events (projection, aggregate_type, aggregate_id, position);
 
+-- Ids of bookings, entries and parties are made by clients and unique within their performance only: keys say so.
+
 -- catalogue: shows and their performances
 create table catalogue_shows (
     show_id       uuid primary key,
@@ -39,12 +41,13 @@ create table catalogue_shows (
 create index catalogue_shows_published on catalogue_shows (sale_opens_at, show_id) where published;
 create index catalogue_shows_organiser on catalogue_shows (organiser, sale_opens_at, show_id);
 create table catalogue_performances (
-    performance_id uuid primary key,
+    performance_id uuid not null,
     show_id        uuid not null,
     starts_at      timestamptz not null,
-    scheduled      boolean not null default false -- whether the performance itself is on sale yet
+    scheduled      boolean not null default false, -- whether it is on sale, by this show (drafts may name any id)
+    primary key (performance_id, show_id)
 );
-create index catalogue_performances_show on catalogue_performances (show_id);
+create index catalogue_performances_show on catalogue_performances (show_id, starts_at);
 
 -- seat maps. States are ASCII digits in the plan's order of seats: 0 free, 1 held, 2 booked (being paid), 3 sold.
 -- In chunks of 1,024 seats: a row of its own per seat makes the map of a sold stadium cost 50,000 rows at every look,
@@ -82,17 +85,18 @@ create table sales_performances (
     plan           bytea not null
 );
 create table sales_bookings (
-    booking_id     uuid primary key,
     performance_id uuid not null,
+    booking_id     uuid not null,
     seats          int[] not null,
     prices         bigint[] not null, -- of the seats, in the same order
-    state          text not null check (state in ('booked', 'sold', 'ended'))
+    state          text not null check (state in ('booked', 'sold', 'ended')),
+    primary key (performance_id, booking_id)
 );
 
 -- bookings and tickets
 create table bookings (
-    booking_id       uuid primary key,
     performance_id   uuid not null,
+    booking_id       uuid not null,
     account_id       uuid not null, -- who pays
     state            text not null check (state in ('unpaid', 'paying', 'paid', 'cancelled', 'expired')),
     total            bigint not null,
@@ -102,17 +106,19 @@ create table bookings (
     pay_by           timestamptz not null,
     payment_id       uuid, -- the last attempt
     payment_failure  text, -- why the last attempt failed
-    booked_at        bigint not null -- position: the order of "my bookings"
+    booked_at        bigint not null, -- position: the order of "my bookings"
+    primary key (performance_id, booking_id)
 ) with (fillfactor = 80); -- changes state a few times
 create index bookings_account on bookings (account_id, booked_at desc);
 create table booking_lines (
-    booking_id uuid not null,
-    seat       int not null,
-    price      bigint not null,
-    holder     uuid not null, -- whose ticket it is
-    primary key (booking_id, seat)
+    performance_id uuid not null,
+    booking_id     uuid not null,
+    seat           int not null,
+    price          bigint not null,
+    holder         uuid not null, -- whose ticket it is
+    primary key (performance_id, booking_id, seat)
 );
-create index booking_lines_holder on booking_lines (holder, booking_id, seat);
+create index booking_lines_holder on booking_lines (holder);
 
 -- lines: who waits, who is inside
 create table lines (
@@ -126,15 +132,16 @@ create table lines (
     admitted_number bigint not null default 0 -- the highest number admitted
 ) with (fillfactor = 50);
 create table line_entries (
-    entry_id        uuid primary key,
     performance_id  uuid not null,
+    entry_id        uuid not null,
     number          bigint not null,
     account_id      uuid not null, -- who joined
     party_id        uuid,
     members         uuid[] not null,
     state           text not null check (state in ('waiting', 'inside', 'gone')),
     session_ends_at timestamptz,
-    departure       text
+    departure       text,
+    primary key (performance_id, entry_id)
 ) with (fillfactor = 80);
 create index line_entries_waiting on line_entries (performance_id, number) where state = 'waiting';
 -- A person's latest place in a line.
@@ -147,19 +154,21 @@ create table line_members (
 
 -- parties and invitations
 create table parties (
-    party_id       uuid primary key,
     performance_id uuid not null,
+    party_id       uuid not null,
     leader         uuid not null,
     frozen         boolean not null default false,
-    entry_id       uuid
+    entry_id       uuid, -- the place it waits on, once frozen
+    primary key (performance_id, party_id)
 );
 create table party_members (
-    party_id   uuid not null,
-    account_id uuid not null,
-    state      text not null check (state in ('invited', 'member', 'declined', 'left')),
-    primary key (party_id, account_id)
+    performance_id uuid not null,
+    party_id       uuid not null,
+    account_id     uuid not null,
+    state          text not null check (state in ('invited', 'member', 'declined', 'left')),
+    primary key (performance_id, party_id, account_id)
 );
-create index party_members_account on party_members (account_id, party_id);
+create index party_members_account on party_members (account_id);
 
 -- wallets
 create table wallets (
