@@ -15,20 +15,15 @@ create table singleton_leases (
     expires_at timestamptz not null
 );
 
--- What process managers mean to do, until it is done. Written with the checkpoint, worked on without order, idempotent
--- by its key: intents are commands with a key of their own.
+-- What process managers still have to do. Written with the checkpoint, worked on without order, deleted when done: each
+-- step is a command with a key of its own, so doing it twice is harmless.
 create table intents (
     id          uuid primary key, -- time-ordered
-    process     text not null,
-    key         text not null,
-    command     json not null,
+    intent      json not null,
     position    bigint not null, -- of the event that caused it
-    state       text not null default 'open' check (state in ('open', 'done', 'stuck')),
     attempts    int not null default 0,
-    next_try_at timestamptz not null default now(),
+    next_try_at timestamptz not null default clock_timestamp(),
     last_error  text,
-    created_at  timestamptz not null default now(),
-    updated_at  timestamptz not null default now(),
-    constraint intents_key unique (process, key)
+    created_at  timestamptz not null default clock_timestamp()
 );
-create index intents_open on intents (next_try_at) where state = 'open';
+create index intents_next on intents (next_try_at);

@@ -1,0 +1,205 @@
+//! The committer: merges what all writers have ready into one statement. One commit is in flight per process.
+
+use super::leases::Ownership;
+use super::limits;
+use socketing_event_store::append::{self, Appended, Batch, NewDue, NewEvent, NewOutcome};
+use socketing_event_store::shards::{self, Epoch};
+use sqlx::{Connection, PgConnection, PgPool};
+use std::time::Duration;
+use tokio::sync::{mpsc, oneshot, watch};
+
+/// What one writer wants to be made durable.
+pub(super) struct Submission {
+    pub(super) lease: Epoch,
+    pub(super) events: Vec<NewEvent>,
+    /// `events_covered` counts this submission's events.
+    pub(super) outcomes: Vec<NewOutcome>,
+    pub(super) due: Option<NewDue>,
+    pub(super) result: oneshot::Sender<Result<u64, NotCommitted>>,
+}
+
+impl Submission {
+    fn tell(self, result: Result<u64, NotCommitted>) {
+        // A writer that is gone (the process stops) has nobody left to answer.
+        let _ = self.result.send(result);
+    }
+}
+
+/// Why a submission is not in the log.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(super) enum NotCommitted {
+    /// A lease was lost or the outcome was unknown and is settled now: load again, and decide again.
+    Lost,
+    /// Postgres refuses this very data: the culprit is in this submission.
+    Poisoned,
+}
+
+/// Commits until all writers are gone. Each writer has at most one submission here, so taking them in the order they
+/// came is fair: a hot show's batch is one among all.
+pub(super) async fn run(pool: PgPool, ownership: Ownership, committed: watch::Sender<u64>, mut inbox: mpsc::Receiver<Submission>) {
+    let mut committer = Committer {
+        pool,
+        ownership,
+        committed,
+        connection: None,
+    };
+    let mut next = inbox.recv().await;
+    while let Some(first) = next {
+        let (merged, left_over) = merge_ready(first, &mut inbox);
+        committer.commit(merged).await;
+        next = match left_over {
+            Some(submission) => Some(submission),
+            None => inbox.recv().await,
+        };
+    }
+}
+
+/// The submissions that are ready, up to what one statement should carry; and the first one that was too much.
+fn merge_ready(first: Submission, inbox: &mut mpsc::Receiver<Submission>) -> (Vec<Submission>, Option<Submission>) {
+    let (mut events, mut outcomes) = (first.events.len(), first.outcomes.len());
+    let mut merged = vec![first];
+    while let Ok(submission) = inbox.try_recv() {
+        events += submission.events.len();
+        outcomes += submission.outcomes.len();
+        if events > limits::COMMIT_EVENTS_MAX || outcomes > limits::COMMIT_OUTCOMES_MAX {
+            return (merged, Some(submission));
+        }
+        merged.push(submission);
+    }
+    (merged, None)
+}
+
+struct Committer {
+    pool: PgPool,
+    ownership: Ownership,
+    committed: watch::Sender<u64>,
+    connection: Option<PgConnection>,
+}
+
+impl Committer {
+    async fn commit(&mut self, submissions: Vec<Submission>) {
+        let batch = batch_of(&submissions);
+        match self.append(&batch).await {
+            Ok(Appended::At { base }) => self.announce(base, batch.events.len(), submissions),
+            Ok(Appended::Fenced) => self.fenced(submissions).await,
+            Err(error) if append::is_data_error(&error) => self.narrow(&error, submissions).await,
+            Err(error) => self.settle(&error, submissions).await,
+        }
+    }
+
+    /// Appends on the committer's own connection, opened anew after any trouble.
+    async fn append(&mut self, batch: &Batch) -> Result<Appended, sqlx::Error> {
+        let connection = match &mut self.connection {
+            Some(connection) => connection,
+            none => none.insert(connect(&self.pool).await?),
+        };
+        append::append(connection, batch).await
+    }
+
+    fn announce(&self, base: u64, events: usize, submissions: Vec<Submission>) {
+        self.committed.send_replace(base + events as u64);
+        let mut before = base;
+        for submission in submissions {
+            let own = submission.events.len() as u64;
+            submission.tell(Ok(before));
+            before += own;
+        }
+    }
+
+    /// An epoch of ours is stale: learn which leases are still ours before anyone decides again.
+    async fn fenced(&mut self, submissions: Vec<Submission>) {
+        tracing::warn!(submissions = submissions.len(), "a batch was fenced: a lease was taken over");
+        self.learn_epochs().await;
+        lose(submissions);
+    }
+
+    /// The statement failed on its data. It is run again by writer; what fails alone holds the culprit, and its writer
+    /// narrows it down by command.
+    async fn narrow(&mut self, error: &sqlx::Error, submissions: Vec<Submission>) {
+        if submissions.len() == 1 {
+            tracing::error!(error = error as &dyn std::error::Error, "Postgres refused a batch's data");
+            submissions
+                .into_iter()
+                .for_each(|submission| submission.tell(Err(NotCommitted::Poisoned)));
+            return;
+        }
+        for submission in submissions {
+            Box::pin(self.commit(vec![submission])).await;
+        }
+    }
+
+    /// The outcome is unknown: the old statement may still commit. Raising our epochs waits for it or fences it; after
+    /// that the log is final, and every writer finds its commands' outcomes there, or none.
+    async fn settle(&mut self, error: &sqlx::Error, submissions: Vec<Submission>) {
+        tracing::error!(
+            error = error as &dyn std::error::Error,
+            submissions = submissions.len(),
+            "a commit's outcome is unknown; settling it"
+        );
+        self.learn_epochs().await;
+        tracing::info!("settled");
+        lose(submissions);
+    }
+
+    /// Raises our epochs on a new connection, however long Postgres is away.
+    async fn learn_epochs(&mut self) {
+        self.connection = None;
+        let mut pause = Duration::from_millis(20);
+        loop {
+            let raised = async {
+                let mut connection = connect(&self.pool).await?;
+                let epochs = shards::raise_epochs(&mut connection, self.ownership.owner()).await?;
+                Ok::<_, sqlx::Error>((connection, epochs))
+            };
+            match raised.await {
+                Ok((connection, epochs)) => {
+                    self.ownership.add(&epochs);
+                    self.connection = Some(connection);
+                    return;
+                }
+                Err(error) => tracing::warn!(error = &error as &dyn std::error::Error, "epochs could not be raised; trying again"),
+            }
+            tokio::time::sleep(pause).await;
+            pause = (pause * 2).min(Duration::from_secs(1));
+        }
+    }
+}
+
+fn lose(submissions: Vec<Submission>) {
+    submissions
+        .into_iter()
+        .for_each(|submission| submission.tell(Err(NotCommitted::Lost)));
+}
+
+/// Opens a session for commits: bounded statements, and no transaction left open by a client that is gone.
+async fn connect(pool: &PgPool) -> Result<PgConnection, sqlx::Error> {
+    let timeout_ms = limits::STATEMENT_TIMEOUT.as_millis().to_string();
+    let options = (*pool.connect_options()).clone().application_name("socketing-committer").options([
+        ("statement_timeout", timeout_ms.as_str()),
+        ("lock_timeout", timeout_ms.as_str()),
+        ("idle_in_transaction_session_timeout", timeout_ms.as_str()),
+        ("tcp_keepalives_idle", "5"),
+        ("tcp_keepalives_interval", "2"),
+        ("tcp_keepalives_count", "3"),
+    ]);
+    PgConnection::connect_with(&options).await
+}
+
+/// Merges the submissions' parts, in order; `events_covered` then counts the whole batch's events. The submissions keep
+/// their own, in case the batch must be narrowed down.
+fn batch_of(submissions: &[Submission]) -> Batch {
+    let mut batch = Batch::default();
+    for submission in submissions {
+        let before = batch.events.len() as u64;
+        batch.shards.push(submission.lease);
+        batch.outcomes.extend(submission.outcomes.iter().cloned().map(|o| NewOutcome {
+            events_covered: before + o.events_covered,
+            ..o
+        }));
+        batch.events.extend(submission.events.iter().cloned());
+        batch.dues.extend(submission.due.clone());
+    }
+    batch.shards.sort_unstable();
+    batch.shards.dedup();
+    batch
+}

@@ -1,0 +1,34 @@
+//! Every bound of the executor, with its reason.
+
+use std::time::Duration;
+
+/// Commands that may wait in one queue of one writer: about a second's worth of commits. A full queue answers 503.
+pub(super) const QUEUE_MAX: usize = 16_384;
+/// Commands taken from the queue of the people inside per batch: past a few hundred rows a commit gains little.
+pub(super) const BATCH_INSIDE_MAX: usize = 512;
+/// Commands taken from the line's queue per batch: less than from inside, so that the door never comes first.
+pub(super) const BATCH_LINE_MAX: usize = 256;
+/// Rounds of timers per batch, each at most [`socketing_domain::limits::EVENTS_PER_COMMAND_MAX`] events; the rest comes in the next batch.
+pub(super) const DUE_ROUNDS_MAX: usize = 4;
+/// Units in memory at once.
+pub(super) const WRITERS_MAX: usize = 200_000;
+/// A writer without work for so long forgets its unit. What falls due later is found by the table `due`.
+pub(super) const IDLE: Duration = Duration::from_secs(60);
+/// Outcomes that a unit's writer remembers; older keys are looked up.
+pub(super) const WINDOW_MAX: usize = 8_192;
+/// Batches that wait for the committer: one per writer that has something ready.
+pub(super) const SUBMISSIONS_MAX: usize = 4_096;
+/// Events merged into one statement: at about 400 bytes each, under 2 MB.
+pub(super) const COMMIT_EVENTS_MAX: usize = 4_096;
+/// Outcomes merged into one statement.
+pub(super) const COMMIT_OUTCOMES_MAX: usize = 4_096;
+/// Times that a batch is decided anew after its commit didn't happen, before its commands are answered 503.
+pub(super) const ATTEMPTS_MAX: usize = 4;
+/// What a 503 tells its client to wait.
+pub(super) const RETRY_AFTER_S: u32 = 1;
+/// How often units that are due are looked for.
+pub(super) const DUE_EVERY: Duration = Duration::from_secs(1);
+/// How often partitions of the command log are made ahead.
+pub(super) const PARTITIONS_EVERY: Duration = Duration::from_secs(3_600);
+/// A statement that runs longer is cancelled by Postgres, so that it can't hold the head for ever.
+pub(super) const STATEMENT_TIMEOUT: Duration = Duration::from_secs(10);

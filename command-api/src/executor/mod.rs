@@ -1,0 +1,215 @@
+//! The executor: one writer per unit, one committer per process.
+//!
+//! A command is routed to its unit's writer, a task with bounded queues that decides against state in memory. What a
+//! writer decided goes to the committer, which merges what all writers have ready into one durable statement. No answer
+//! leaves before the commit that covers it, refusals included: "taken" may rest on an event that isn't durable yet.
+//!
+//! One path leads out of every trouble (a failed commit, a lost lease, an unknown outcome): the writer forgets its state,
+//! loads it again from the log, and takes its commands anew, each of which first meets the record of its own outcome.
+//! Nothing is ever undone in memory.
+
+mod committer;
+mod draft;
+mod leases;
+mod limits;
+mod request;
+mod window;
+mod writer;
+
+pub use leases::Ownership;
+pub use request::{Done, Rejected, Request};
+
+use crate::plans::PlanStore;
+use committer::Submission;
+use socketing_domain::Clock;
+use socketing_domain::unit::{Command, Unit, UnitId};
+use socketing_domain::waiting_room;
+use socketing_event_store::{StoreError, log};
+use sqlx::PgPool;
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use tokio::sync::{mpsc, mpsc::error::TrySendError, oneshot, watch};
+use tokio_util::{sync::CancellationToken, task::TaskTracker};
+use uuid::Uuid;
+use writer::{Item, Pending, Writer};
+
+/// Routes commands to their writers. Cheap to clone.
+#[derive(Clone)]
+pub struct Executor {
+    inner: Arc<Inner>,
+}
+
+/// What all writers share.
+struct Inner {
+    pool: PgPool,
+    plans: PlanStore,
+    clock: Arc<dyn Clock>,
+    ownership: Ownership,
+    writers: Mutex<HashMap<UnitId, Queues>>,
+    submissions: mpsc::Sender<Submission>,
+    committed: watch::Sender<u64>,
+    stopping: CancellationToken,
+    tasks: TaskTracker,
+}
+
+/// The two queues of a writer, served in turn with a cap each: a flood at the door never costs a hold its place.
+struct Queues {
+    inside: mpsc::Sender<Item>,
+    line: mpsc::Sender<Item>,
+}
+
+impl Queues {
+    const fn of(&self, lane: Lane) -> &mpsc::Sender<Item> {
+        match lane {
+            Lane::Inside => &self.inside,
+            Lane::Line => &self.line,
+        }
+    }
+}
+
+#[derive(Clone, Copy)]
+enum Lane {
+    Inside,
+    Line,
+}
+
+impl Executor {
+    /// Takes leases on all free shards and starts deciding. `address` is where other nodes reach this one.
+    ///
+    /// # Errors
+    /// The database's, while taking the first leases.
+    pub async fn start(pool: PgPool, plans: PlanStore, clock: Arc<dyn Clock>, address: &str) -> Result<Executor, StoreError> {
+        let head = log::head(&pool).await?;
+        let (submissions, inbox) = mpsc::channel(limits::SUBMISSIONS_MAX);
+        let ownership = Ownership::new(Uuid::now_v7(), address);
+        let inner = Arc::new(Inner {
+            pool,
+            plans,
+            clock,
+            ownership,
+            writers: Mutex::default(),
+            submissions,
+            committed: watch::Sender::new(head.position),
+            stopping: CancellationToken::new(),
+            tasks: TaskTracker::new(),
+        });
+        leases::first(&inner)
+            .await
+            .map_err(StoreError::query("take the first leases on shards"))?;
+        tokio::spawn(committer::run(
+            inner.pool.clone(),
+            inner.ownership.clone(),
+            inner.committed.clone(),
+            inbox,
+        ));
+        inner.tasks.spawn(leases::keep(inner.clone()));
+        inner.tasks.spawn(leases::wake_due_units(inner.clone()));
+        Ok(Executor { inner })
+    }
+
+    /// Carries a command out. Returns when its outcome is durable, whoever still waits for it.
+    ///
+    /// # Errors
+    /// [`Rejected`]: refused by the domain (recorded), or not taken at all.
+    pub async fn execute(&self, request: Request) -> Result<Done, Rejected> {
+        let unit = request.unit;
+        let lane = lane(&request.command);
+        let (answer, outcome) = oneshot::channel();
+        self.inner
+            .send(unit, lane, Item::Command(Box::new(Pending::new(request, answer))))?;
+        outcome.await.unwrap_or(Err(Rejected::Busy {
+            retry_after_s: limits::RETRY_AFTER_S,
+        }))
+    }
+
+    /// Looks at a unit's committed state, between two batches of its writer.
+    ///
+    /// # Errors
+    /// [`Rejected::Busy`] if the unit's queue is full, or it couldn't be loaded.
+    pub async fn inspect<R: Send + 'static>(&self, unit: UnitId, look: impl FnOnce(&Unit) -> R + Send + 'static) -> Result<R, Rejected> {
+        let (answer, seen) = oneshot::channel();
+        let look = Box::new(move |unit: &Unit| drop(answer.send(look(unit))));
+        self.inner.send(unit, Lane::Inside, Item::Inspect(look))?;
+        seen.await.map_err(|_| Rejected::Busy {
+            retry_after_s: limits::RETRY_AFTER_S,
+        })
+    }
+
+    /// The last position committed by this process (at start: the log's head). The relay's wake-up.
+    #[must_use]
+    pub fn committed(&self) -> watch::Receiver<u64> {
+        self.inner.committed.subscribe()
+    }
+
+    /// Whether this process holds the leases it needs: part of readiness.
+    #[must_use]
+    pub fn shards_owned(&self) -> usize {
+        self.inner.ownership.count()
+    }
+
+    /// Stops: writers finish the batch they are in, and the leases are given up. Call it after the last request.
+    pub async fn stop(&self) {
+        self.inner.stopping.cancel();
+        self.inner.tasks.close();
+        self.inner.tasks.wait().await;
+        leases::release(&self.inner).await;
+    }
+}
+
+/// The line's commands wait in a queue of their own.
+fn lane(command: &Command) -> Lane {
+    match command {
+        Command::Line(waiting_room::Command::JoinQueue { .. }) | Command::Party(..) => Lane::Line,
+        _ => Lane::Inside,
+    }
+}
+
+impl Inner {
+    /// Hands an item to its unit's writer, started if there is none. Never waits.
+    fn send(self: &Arc<Self>, unit: UnitId, lane: Lane, item: Item) -> Result<(), Rejected> {
+        let busy = Rejected::Busy {
+            retry_after_s: limits::RETRY_AFTER_S,
+        };
+        if self.stopping.is_cancelled() || self.ownership.epoch(unit.shard()).is_none() {
+            return Err(busy);
+        }
+        let mut writers = self.writers();
+        if writers.len() >= limits::WRITERS_MAX && !writers.contains_key(&unit) {
+            return Err(busy);
+        }
+        let queues = writers.entry(unit).or_insert_with(|| self.start_writer(unit));
+        match queues.of(lane).try_send(item) {
+            Ok(()) => Ok(()),
+            Err(TrySendError::Full(_)) => Err(busy),
+            Err(TrySendError::Closed(item)) => {
+                // Its writer is gone without retiring: an invariant of the unit failed. A new one loads from the log.
+                tracing::error!(%unit, "a writer died; starting another");
+                let queues = self.start_writer(unit);
+                let sent = queues.of(lane).try_send(item).map_err(|_| busy);
+                writers.insert(unit, queues);
+                sent
+            }
+        }
+    }
+
+    fn start_writer(self: &Arc<Self>, unit: UnitId) -> Queues {
+        let (inside, inside_queue) = mpsc::channel(limits::QUEUE_MAX);
+        let (line, line_queue) = mpsc::channel(limits::QUEUE_MAX);
+        self.tasks.spawn(Writer::new(unit, self.clone(), inside_queue, line_queue).run());
+        Queues { inside, line }
+    }
+
+    /// Forgets a writer that has nothing to do, unless something reached its queues just now. True if it is forgotten.
+    fn retire(&self, unit: UnitId, is_empty: impl FnOnce() -> bool) -> bool {
+        let mut writers = self.writers();
+        let idle = is_empty();
+        if idle {
+            writers.remove(&unit);
+        }
+        idle
+    }
+
+    fn writers(&self) -> MutexGuard<'_, HashMap<UnitId, Queues>> {
+        self.writers.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
