@@ -68,15 +68,15 @@ create table seat_map_chunks (
 -- sales: per performance and category
 create table sales (
     performance_id uuid not null,
-    category       text collate "C" not null,
     ordinal        int not null, -- the category's place in the plan
+    category       text not null,
     seats          int not null,
     held           int not null default 0 check (held >= 0),
     booked         int not null default 0 check (booked >= 0),
     sold           int not null default 0 check (sold >= 0),
     revenue        bigint not null default 0 check (revenue >= 0), -- of what is sold now, in won
     refunded       bigint not null default 0 check (refunded >= 0), -- paid back or owed, in won
-    primary key (performance_id, category),
+    primary key (performance_id, ordinal),
     check (held + booked + sold <= seats)
 ) with (fillfactor = 50);
 -- What the sales figures must remember: the plan that gives a seat its category, and each booking's seats and prices.
