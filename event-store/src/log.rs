@@ -1,10 +1,9 @@
-//! Reading the log: its head, its events in order, one stream, the parties of a performance.
+//! Reading the log: its head, its events in order, one stream. ([`crate::load`] reads all streams of a unit.)
 //!
-//! Every function is one or two short statements and holds no transaction open: an old snapshot keeps dead versions of
+//! Every function is one short statement and holds no transaction open: an old snapshot keeps dead versions of
 //! the head's row alive and slows every commit.
 
 use crate::{RawEvent, StoreError};
-use socketing_domain::PerformanceId;
 use sqlx::postgres::{PgPool, PgRow};
 use sqlx::{FromRow, Row};
 use uuid::Uuid;
@@ -12,7 +11,8 @@ use uuid::Uuid;
 /// The most events that one read returns, whatever its caller asks for: at 64 KiB an event, 64 MiB.
 pub const PAGE_EVENTS_MAX: u32 = 1_000;
 
-pub(crate) const EVENT_COLUMNS: &str = "position, aggregate_type, aggregate_id, sequence, event_type, event_version, payload, metadata, recorded_at";
+pub(crate) const EVENT_COLUMNS: &str =
+    "position, aggregate_type, aggregate_id, sequence, event_type, event_version, payload, metadata, recorded_at";
 
 /// The log's end and its identity.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -25,12 +25,12 @@ pub struct Head {
     pub incarnation: Uuid,
 }
 
-/// Events in order, and a head that was read after them.
+/// Events in order, and the head as it was at the same moment.
 #[derive(Clone, Debug)]
 pub struct Page {
     /// The events, without gaps.
     pub events: Vec<RawEvent>,
-    /// As it was afterwards: its incarnation tells which history the events are from.
+    /// Its incarnation tells which history the events are from.
     pub head: Head,
 }
 
@@ -63,15 +63,27 @@ pub async fn read_after(pool: &PgPool, after: u64, limit: u32) -> Result<Vec<Raw
         .map_err(StoreError::query(format!("read the log after {after}")))
 }
 
-/// Like [`read_after`], with the head: for readers that must notice when the log's history is replaced beneath them.
+/// Like [`read_after`], with the head, both from one snapshot: for readers that must notice when the log's history is
+/// replaced beneath them.
 ///
 /// # Errors
 /// If Postgres can't be asked.
 pub async fn page(pool: &PgPool, after: u64, limit: u32) -> Result<Page, StoreError> {
-    // In this order: if the history is replaced between the two reads, the head already tells.
-    let events = read_after(pool, after, limit).await?;
-    let head = head(pool).await?;
-    Ok(Page { events, head })
+    // One round trip. The head is repeated in every row, and stands alone in the only one if there are no events.
+    let sql = format!(
+        "select e.*, h.position, h.log_id, h.incarnation from log_head h
+         left join lateral (select {EVENT_COLUMNS} from events where position > $1 order by position limit $2) e on true
+         where h.id = 1 order by e.position"
+    );
+    let rows = sqlx::query(&sql).bind(signed(after)).bind(bounded(limit)).fetch_all(pool).await;
+    let rows = rows.map_err(StoreError::query(format!("read the log after {after}")))?;
+    let head = head_of(rows.first().ok_or(StoreError::NoHead)?).map_err(StoreError::query("read the log's head"))?;
+    let has_event = |row: &&PgRow| row.try_get::<Option<i64>, _>(0).is_ok_and(|position| position.is_some());
+    let events = rows.iter().filter(has_event).map(event_of).collect::<Result<_, _>>();
+    Ok(Page {
+        events: events.map_err(StoreError::query(format!("read the log after {after}")))?,
+        head,
+    })
 }
 
 /// The event at `position`, if the log reaches so far.
@@ -114,38 +126,6 @@ pub async fn load_stream(
     .map_err(StoreError::query(format!("load stream {aggregate_type} {aggregate_id}")))
 }
 
-/// The events of all parties of a performance, party by party, at most `limit` (and [`PAGE_EVENTS_MAX`]). `after` is the
-/// last event of the page before, `None` for the first page.
-///
-/// # Errors
-/// If Postgres can't be asked.
-pub async fn load_parties(
-    pool: &PgPool,
-    performance: PerformanceId,
-    after: Option<&RawEvent>,
-    limit: u32,
-) -> Result<Vec<RawEvent>, StoreError> {
-    // Names are '<performance>/<party>' in the "C" collation, where '0' is what follows '/': one range of the primary key.
-    let sql = format!(
-        "select {EVENT_COLUMNS} from events where aggregate_type = 'party' and (aggregate_id, sequence) > ($1, $2) and aggregate_id < $3
-         order by aggregate_id, sequence limit $4"
-    );
-    let (from, sequence) = after.map_or_else(
-        || (format!("{performance}/"), 0),
-        |event| (event.aggregate_id.clone(), event.sequence),
-    );
-    fetch(
-        sqlx::query_as(&sql)
-            .bind(from)
-            .bind(signed(sequence))
-            .bind(format!("{performance}0"))
-            .bind(bounded(limit)),
-        pool,
-    )
-    .await
-    .map_err(StoreError::query(format!("load the parties of performance {performance}")))
-}
-
 type EventQuery<'q> = sqlx::query::QueryAs<'q, sqlx::Postgres, EventRow, sqlx::postgres::PgArguments>;
 
 async fn fetch(query: EventQuery<'_>, pool: &PgPool) -> Result<Vec<RawEvent>, sqlx::Error> {
@@ -157,18 +137,30 @@ pub(crate) struct EventRow(pub(crate) RawEvent);
 
 impl<'r> FromRow<'r, PgRow> for EventRow {
     fn from_row(row: &'r PgRow) -> Result<EventRow, sqlx::Error> {
-        Ok(EventRow(RawEvent {
-            position: unsigned(row.try_get(0)?),
-            aggregate_type: row.try_get(1)?,
-            aggregate_id: row.try_get(2)?,
-            sequence: unsigned(row.try_get(3)?),
-            event_type: row.try_get(4)?,
-            event_version: row.try_get(5)?,
-            payload: row.try_get::<sqlx::types::Json<_>, _>(6)?.0,
-            metadata: row.try_get::<sqlx::types::Json<_>, _>(7)?.0,
-            recorded_at: row.try_get::<time::OffsetDateTime, _>(8)?.into(),
-        }))
+        event_of(row).map(EventRow)
     }
+}
+
+fn event_of(row: &PgRow) -> Result<RawEvent, sqlx::Error> {
+    Ok(RawEvent {
+        position: unsigned(row.try_get(0)?),
+        aggregate_type: row.try_get(1)?,
+        aggregate_id: row.try_get(2)?,
+        sequence: unsigned(row.try_get(3)?),
+        event_type: row.try_get(4)?,
+        event_version: row.try_get(5)?,
+        payload: row.try_get::<sqlx::types::Json<_>, _>(6)?.0,
+        metadata: row.try_get::<sqlx::types::Json<_>, _>(7)?.0,
+        recorded_at: row.try_get::<time::OffsetDateTime, _>(8)?.into(),
+    })
+}
+
+fn head_of(row: &PgRow) -> Result<Head, sqlx::Error> {
+    Ok(Head {
+        position: unsigned(row.try_get(9)?),
+        log_id: row.try_get(10)?,
+        incarnation: row.try_get(11)?,
+    })
 }
 
 fn bounded(limit: u32) -> i64 {

@@ -1,0 +1,297 @@
+//! An event as a message: a readable subject, CloudEvents headers (binary mode), the payload's bytes unchanged.
+//!
+//! ```text
+//! booking.performance.01976e4c-….SeatsHeld
+//! ce-specversion: 1.0
+//! ce-id: 4711
+//! ce-source: /socketing/logs/<log>/<incarnation>
+//! ce-type: socketing.performance.SeatsHeld.v1
+//! ce-subject: performance/01976e4c-…
+//! ce-time: 2026-11-23T11:00:00.123Z
+//! content-type: application/json
+//! traceparent: 00-…
+//! Socketing-Position: 4711
+//! Socketing-Log: <log>
+//! Socketing-Incarnation: <incarnation>
+//! Socketing-Stream: performance/01976e4c-…@17
+//! Socketing-Metadata: {"actor":"account:…","command":"…"}
+//!
+//! {"SeatsHeld":{…}}
+//! ```
+//!
+//! Nothing of an event is lost on the way: [`decode`] gives back what [`encode`] was given.
+
+use async_nats::header::{HeaderMap, HeaderName, HeaderValue, NATS_EXPECTED_LAST_SEQUENCE};
+use bytes::Bytes;
+use serde::Deserialize;
+use serde_json::value::RawValue;
+use socketing_domain::Timestamp;
+use socketing_domain::event::StreamId;
+use socketing_event_store::RawEvent;
+use socketing_event_store::log::Head;
+use std::borrow::Cow;
+use time::OffsetDateTime;
+use time::format_description::well_known::Rfc3339;
+use uuid::Uuid;
+
+const CE_SPECVERSION: HeaderName = HeaderName::from_static("ce-specversion");
+const CE_ID: HeaderName = HeaderName::from_static("ce-id");
+const CE_SOURCE: HeaderName = HeaderName::from_static("ce-source");
+const CE_TYPE: HeaderName = HeaderName::from_static("ce-type");
+const CE_SUBJECT: HeaderName = HeaderName::from_static("ce-subject");
+const CE_TIME: HeaderName = HeaderName::from_static("ce-time");
+const CONTENT_TYPE: HeaderName = HeaderName::from_static("content-type");
+const TRACEPARENT: HeaderName = HeaderName::from_static("traceparent");
+const POSITION: HeaderName = HeaderName::from_static("Socketing-Position");
+const LOG: HeaderName = HeaderName::from_static("Socketing-Log");
+const INCARNATION: HeaderName = HeaderName::from_static("Socketing-Incarnation");
+const STREAM: HeaderName = HeaderName::from_static("Socketing-Stream");
+const METADATA: HeaderName = HeaderName::from_static("Socketing-Metadata");
+
+/// Characters of a name that go into a subject's token.
+const TOKEN_CHARS_MAX: usize = 64;
+
+/// What is published.
+#[derive(Debug)]
+pub struct Outgoing {
+    /// The subject.
+    pub subject: String,
+    /// The headers, the expected last sequence included.
+    pub headers: HeaderMap,
+    /// The payload's bytes.
+    pub body: Bytes,
+}
+
+/// What was received: an event, and the history it is from.
+#[derive(Debug)]
+pub struct Incoming {
+    /// The event, as Postgres has it.
+    pub event: RawEvent,
+    /// The log it is from.
+    pub log_id: Uuid,
+    /// The history of that log.
+    pub incarnation: Uuid,
+}
+
+/// A message that no relay of ours can have published.
+#[derive(Debug, thiserror::Error)]
+#[error("not a message of the relay: {header} {problem}")]
+pub struct NotOurs {
+    /// Which header (or `body`).
+    pub header: &'static str,
+    /// What about it.
+    pub problem: &'static str,
+}
+
+/// The message of an event of the log that `head` names. It is accepted only right after the one before it.
+#[must_use]
+pub fn encode(event: RawEvent, head: &Head) -> Outgoing {
+    let mut headers = HeaderMap::new();
+    let mut put = |name: HeaderName, text: String| headers.insert(name, header_value(text));
+    put(NATS_EXPECTED_LAST_SEQUENCE, (event.position - 1).to_string());
+    put(CE_SPECVERSION, "1.0".into());
+    put(CE_ID, event.position.to_string());
+    put(CE_SOURCE, format!("/socketing/logs/{}/{}", head.log_id, head.incarnation));
+    put(
+        CE_TYPE,
+        format!("socketing.{}.{}.v{}", event.aggregate_type, event.event_type, event.event_version),
+    );
+    put(CE_SUBJECT, format!("{}/{}", event.aggregate_type, event.aggregate_id));
+    put(CE_TIME, event.recorded_at.to_string());
+    put(CONTENT_TYPE, "application/json".into());
+    put(POSITION, event.position.to_string());
+    put(LOG, head.log_id.to_string());
+    put(INCARNATION, head.incarnation.to_string());
+    put(
+        STREAM,
+        format!("{}/{}@{}", event.aggregate_type, event.aggregate_id, event.sequence),
+    );
+    if let Some(traceparent) = traceparent(&event.metadata) {
+        put(TRACEPARENT, traceparent);
+    }
+    put(METADATA, event.metadata.get().to_owned());
+    let subject = subject(&event);
+    Outgoing {
+        subject,
+        headers,
+        body: Bytes::from(String::from(Box::<str>::from(event.payload))),
+    }
+}
+
+/// The event of a message.
+///
+/// # Errors
+/// [`NotOurs`] if the relay can't have published it.
+pub fn decode(headers: &HeaderMap, body: &[u8]) -> Result<Incoming, NotOurs> {
+    let headers = Headers(headers);
+    let position: u64 = headers.parse("Socketing-Position")?;
+    let (stream, sequence) = headers
+        .text("Socketing-Stream")?
+        .rsplit_once('@')
+        .ok_or(NotOurs::bad("Socketing-Stream"))?;
+    let (aggregate_type, aggregate_id) = stream.split_once('/').ok_or(NotOurs::bad("Socketing-Stream"))?;
+    let (event_type, event_version) = type_and_version(headers.text("ce-type")?, aggregate_type).ok_or(NotOurs::bad("ce-type"))?;
+    let time = OffsetDateTime::parse(headers.text("ce-time")?, &Rfc3339).map_err(|_| NotOurs::bad("ce-time"))?;
+    let event = RawEvent {
+        position,
+        aggregate_type: aggregate_type.to_owned(),
+        aggregate_id: aggregate_id.to_owned(),
+        sequence: sequence.parse().map_err(|_| NotOurs::bad("Socketing-Stream"))?,
+        event_type: event_type.to_owned(),
+        event_version: event_version.to_owned(),
+        payload: serde_json::from_slice(body).map_err(|_| NotOurs::bad("body"))?,
+        metadata: serde_json::from_str(headers.text("Socketing-Metadata")?).map_err(|_| NotOurs::bad("Socketing-Metadata"))?,
+        recorded_at: Timestamp::from(time),
+    };
+    Ok(Incoming {
+        event,
+        log_id: headers.parse("Socketing-Log")?,
+        incarnation: headers.parse("Socketing-Incarnation")?,
+    })
+}
+
+impl NotOurs {
+    const fn bad(header: &'static str) -> NotOurs {
+        NotOurs {
+            header,
+            problem: "can't be read",
+        }
+    }
+}
+
+struct Headers<'a>(&'a HeaderMap);
+
+impl<'a> Headers<'a> {
+    fn text(&self, header: &'static str) -> Result<&'a str, NotOurs> {
+        self.0.get(header).map(HeaderValue::as_str).ok_or(NotOurs {
+            header,
+            problem: "is missing",
+        })
+    }
+
+    fn parse<T: std::str::FromStr>(&self, header: &'static str) -> Result<T, NotOurs> {
+        self.text(header)?.parse().map_err(|_| NotOurs::bad(header))
+    }
+}
+
+/// `SeatsHeld` and `1`, of `socketing.performance.SeatsHeld.v1`.
+fn type_and_version<'a>(ce_type: &'a str, aggregate_type: &str) -> Option<(&'a str, &'a str)> {
+    ce_type
+        .strip_prefix("socketing.")?
+        .strip_prefix(aggregate_type)?
+        .strip_prefix('.')?
+        .split_once(".v")
+}
+
+/// The subject; for a stream that only a newer program knows (nodes are replaced one by one), one made of its names.
+fn subject(event: &RawEvent) -> String {
+    match StreamId::parse(&event.aggregate_type, &event.aggregate_id) {
+        Some(stream) => stream.subject(&event.event_type),
+        None => format!("booking.{}.unknown.{}", token(&event.aggregate_type), token(&event.event_type)),
+    }
+}
+
+fn token(name: &str) -> String {
+    let clean = |c: char| if c.is_ascii_alphanumeric() || c == '-' { c } else { '_' };
+    let token: String = name.chars().take(TOKEN_CHARS_MAX).map(clean).collect();
+    if token.is_empty() { "_".into() } else { token }
+}
+
+fn traceparent(metadata: &RawValue) -> Option<String> {
+    #[derive(Deserialize)]
+    struct Trace<'a> {
+        #[serde(borrow, default)]
+        traceparent: Option<Cow<'a, str>>,
+    }
+    serde_json::from_str::<Trace<'_>>(metadata.get())
+        .ok()?
+        .traceparent
+        .map(Cow::into_owned)
+}
+
+/// A header's value is one line. JSON has line breaks only between its tokens, where a space says the same.
+fn header_value(text: String) -> HeaderValue {
+    if text.contains(['\r', '\n']) {
+        HeaderValue::from(text.replace(['\r', '\n'], " "))
+    } else {
+        HeaderValue::from(text)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn event(aggregate_type: &str, aggregate_id: &str) -> RawEvent {
+        RawEvent {
+            position: 4711,
+            aggregate_type: aggregate_type.into(),
+            aggregate_id: aggregate_id.into(),
+            sequence: 17,
+            event_type: "SeatsHeld".into(),
+            event_version: "2".into(),
+            payload: RawValue::from_string(r#"{"SeatsHeld": {"name": "좌석 \n", "n":1e2}}"#.into()).unwrap(),
+            metadata: RawValue::from_string("{\"actor\":\"system:timer\",\n\"traceparent\":\"00-a-b-01\"}".into()).unwrap(),
+            recorded_at: Timestamp::from_millis(1_700_000_000_123),
+        }
+    }
+
+    fn head() -> Head {
+        Head {
+            position: 5000,
+            log_id: Uuid::from_u128(1),
+            incarnation: Uuid::from_u128(2),
+        }
+    }
+
+    #[test]
+    fn an_event_comes_back_as_it_was() {
+        let party = "01976e4c-0000-7000-8000-000000000001/01976e4c-0000-7000-8000-0000000000ff";
+        for (kind, id) in [
+            ("performance", "01976e4c-0000-7000-8000-000000000001"),
+            ("waiting-room", "x"),
+            ("party", party),
+        ] {
+            let sent = event(kind, id);
+            let message = encode(sent.clone(), &head());
+            let received = decode(&message.headers, &message.body).unwrap();
+            assert_eq!(received.event.hash(), sent.hash());
+            assert_eq!(received.event.payload.get(), sent.payload.get(), "byte for byte");
+            assert_eq!(received.event.recorded_at, sent.recorded_at);
+            assert_eq!(received.event.metadata.get(), sent.metadata.get().replace('\n', " "));
+            assert_eq!((received.log_id, received.incarnation), (head().log_id, head().incarnation));
+        }
+    }
+
+    #[test]
+    fn the_message_is_readable() {
+        let message = encode(
+            event("party", "01976e4c-0000-7000-8000-000000000001/01976e4c-0000-7000-8000-0000000000ff"),
+            &head(),
+        );
+        assert_eq!(message.subject, "booking.party.255.SeatsHeld");
+        let header = |name: &str| message.headers.get(name).map(HeaderValue::as_str).unwrap_or_default();
+        assert_eq!(header("ce-type"), "socketing.party.SeatsHeld.v2");
+        assert_eq!(header("ce-id"), "4711");
+        assert_eq!(header("traceparent"), "00-a-b-01");
+        assert_eq!(header("Nats-Expected-Last-Sequence"), "4710");
+    }
+
+    #[test]
+    fn a_stream_of_a_newer_program_still_gets_a_subject() {
+        assert_eq!(
+            encode(event("new.kind >", "whatever"), &head()).subject,
+            "booking.new_kind__.unknown.SeatsHeld"
+        );
+    }
+
+    #[test]
+    fn strangers_are_told_apart() {
+        assert!(decode(&HeaderMap::new(), b"{}").is_err());
+        let message = encode(event("performance", "x"), &head());
+        assert!(decode(&message.headers, b"{not json").is_err());
+        let mut headers = message.headers.clone();
+        headers.insert("Socketing-Position", "-1");
+        assert!(decode(&headers, &message.body).is_err());
+    }
+}
