@@ -20,21 +20,13 @@ impl Checkpoint {
     /// The beginning of a history.
     #[must_use]
     pub const fn beginning(incarnation: Uuid) -> Checkpoint {
-        Checkpoint {
-            position: 0,
-            incarnation,
-            last_hash: None,
-        }
+        Checkpoint { position: 0, incarnation, last_hash: None }
     }
 
     /// The place right after `event`.
     #[must_use]
     pub fn after(event: &RawEvent, incarnation: Uuid) -> Checkpoint {
-        Checkpoint {
-            position: event.position,
-            incarnation,
-            last_hash: Some(event.hash()),
-        }
+        Checkpoint { position: event.position, incarnation, last_hash: Some(event.hash()) }
     }
 }
 
@@ -72,22 +64,14 @@ pub enum Mismatch {
 pub async fn compare(pool: &PgPool, checkpoint: &Checkpoint) -> Result<Option<Mismatch>, StoreError> {
     let head = log::head(pool).await?;
     if head.incarnation != checkpoint.incarnation {
-        return Ok(Some(Mismatch::Incarnation {
-            log: head.incarnation,
-            reader: checkpoint.incarnation,
-        }));
+        return Ok(Some(Mismatch::Incarnation { log: head.incarnation, reader: checkpoint.incarnation }));
     }
     if head.position < checkpoint.position {
-        return Ok(Some(Mismatch::Shorter {
-            head: head.position,
-            reader: checkpoint.position,
-        }));
+        return Ok(Some(Mismatch::Shorter { head: head.position, reader: checkpoint.position }));
     }
     let Some(expected) = checkpoint.last_hash else { return Ok(None) };
     let found = log::event_at(pool, checkpoint.position).await?.map(|event| event.hash());
-    Ok((found != Some(expected)).then_some(Mismatch::Event {
-        position: checkpoint.position,
-    }))
+    Ok((found != Some(expected)).then_some(Mismatch::Event { position: checkpoint.position }))
 }
 
 /// The checkpoint of the reader `name`, if it has one.
@@ -100,11 +84,7 @@ pub async fn load(pool: &PgPool, name: &str) -> Result<Option<Checkpoint>, Store
         .fetch_optional(pool)
         .await
         .map_err(StoreError::query(format!("load checkpoint {name}")))?;
-    Ok(row.map(|(position, incarnation, hash)| Checkpoint {
-        position: unsigned(position),
-        incarnation,
-        last_hash: hash.try_into().ok(),
-    }))
+    Ok(row.map(|(position, incarnation, hash)| Checkpoint { position: unsigned(position), incarnation, last_hash: hash.try_into().ok() }))
 }
 
 /// Moves the checkpoint of the reader `name` from position `from` (0: none yet) to `to`, in the caller's transaction.
@@ -129,12 +109,5 @@ pub async fn store(transaction: &mut PgConnection, name: &str, from: u64, to: &C
     .execute(transaction)
     .await
     .map_err(StoreError::query(format!("store checkpoint {name}")))?;
-    if done.rows_affected() == 1 {
-        Ok(())
-    } else {
-        Err(StoreError::CheckpointMoved {
-            name: name.to_owned(),
-            from,
-        })
-    }
+    if done.rows_affected() == 1 { Ok(()) } else { Err(StoreError::CheckpointMoved { name: name.to_owned(), from }) }
 }

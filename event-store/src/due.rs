@@ -21,7 +21,8 @@ pub async fn due_now(db: impl PgExecutor<'_>, shards: &[i16]) -> Result<Vec<Unit
     rows.into_iter()
         .map(|row| {
             let kind: String = row.try_get("unit_kind")?;
-            UnitId::parse(&kind, row.try_get("unit")?).ok_or_else(|| sqlx::Error::Decode(format!("due.unit_kind: {kind:?} is no kind of unit").into()))
+            UnitId::parse(&kind, row.try_get("unit")?)
+                .ok_or_else(|| sqlx::Error::Decode(format!("due.unit_kind: {kind:?} is no kind of unit").into()))
         })
         .collect()
 }

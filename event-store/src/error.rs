@@ -98,9 +98,9 @@ fn is_transient(error: &sqlx::Error) -> bool {
             true
         }
         // Classes: 08 connection, 40 rollback, 53 resources, 55 lock not available, 57 operator intervention.
-        sqlx::Error::Database(cause) => cause
-            .code()
-            .is_some_and(|code| ["08", "40", "53", "55", "57"].iter().any(|class| code.starts_with(class))),
+        sqlx::Error::Database(cause) => {
+            cause.code().is_some_and(|code| ["08", "40", "53", "55", "57"].iter().any(|class| code.starts_with(class)))
+        }
         _ => false,
     }
 }

@@ -8,7 +8,6 @@ mod error;
 mod pool;
 mod raw_event;
 
-
 pub mod append;
 pub mod checkpoint;
 pub mod command_log;

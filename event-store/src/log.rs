@@ -44,11 +44,7 @@ pub async fn head(pool: &PgPool) -> Result<Head, StoreError> {
         .await
         .map_err(StoreError::query("read the log's head"))?;
     let (position, log_id, incarnation) = row.ok_or(StoreError::NoHead)?;
-    Ok(Head {
-        position: unsigned(position),
-        log_id,
-        incarnation,
-    })
+    Ok(Head { position: unsigned(position), log_id, incarnation })
 }
 
 /// The events right after `after`, in order, at most `limit` (and [`PAGE_EVENTS_MAX`]).
@@ -80,10 +76,7 @@ pub async fn page(pool: &PgPool, after: u64, limit: u32) -> Result<Page, StoreEr
     let head = head_of(rows.first().ok_or(StoreError::NoHead)?).map_err(StoreError::query("read the log's head"))?;
     let has_event = |row: &&PgRow| row.try_get::<Option<i64>, _>(0).is_ok_and(|position| position.is_some());
     let events = rows.iter().filter(has_event).map(event_of).collect::<Result<_, _>>();
-    Ok(Page {
-        events: events.map_err(StoreError::query(format!("read the log after {after}")))?,
-        head,
-    })
+    Ok(Page { events: events.map_err(StoreError::query(format!("read the log after {after}")))?, head })
 }
 
 /// The event at `position`, if the log reaches so far.
@@ -114,16 +107,9 @@ pub async fn load_stream(
     let sql = format!(
         "select {EVENT_COLUMNS} from events where aggregate_type = $1 and aggregate_id = $2 and sequence > $3 order by sequence limit $4"
     );
-    fetch(
-        sqlx::query_as(&sql)
-            .bind(aggregate_type)
-            .bind(aggregate_id)
-            .bind(signed(after_sequence))
-            .bind(bounded(limit)),
-        pool,
-    )
-    .await
-    .map_err(StoreError::query(format!("load stream {aggregate_type} {aggregate_id}")))
+    fetch(sqlx::query_as(&sql).bind(aggregate_type).bind(aggregate_id).bind(signed(after_sequence)).bind(bounded(limit)), pool)
+        .await
+        .map_err(StoreError::query(format!("load stream {aggregate_type} {aggregate_id}")))
 }
 
 type EventQuery<'q> = sqlx::query::QueryAs<'q, sqlx::Postgres, EventRow, sqlx::postgres::PgArguments>;
@@ -156,11 +142,7 @@ fn event_of(row: &PgRow) -> Result<RawEvent, sqlx::Error> {
 }
 
 fn head_of(row: &PgRow) -> Result<Head, sqlx::Error> {
-    Ok(Head {
-        position: unsigned(row.try_get(9)?),
-        log_id: row.try_get(10)?,
-        incarnation: row.try_get(11)?,
-    })
+    Ok(Head { position: unsigned(row.try_get(9)?), log_id: row.try_get(10)?, incarnation: row.try_get(11)? })
 }
 
 fn bounded(limit: u32) -> i64 {

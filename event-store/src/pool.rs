@@ -42,10 +42,7 @@ impl PoolOptions {
         vec![
             ("statement_timeout", self.statement_timeout.as_millis().to_string()),
             ("lock_timeout", self.lock_timeout.as_millis().to_string()),
-            (
-                "idle_in_transaction_session_timeout",
-                self.idle_in_transaction_timeout.as_millis().to_string(),
-            ),
+            ("idle_in_transaction_session_timeout", self.idle_in_transaction_timeout.as_millis().to_string()),
             // A client whose machine vanished must not hold the head's lock: found dead within about 20 s.
             ("tcp_keepalives_idle", "10".into()),
             ("tcp_keepalives_interval", "3".into()),
@@ -60,28 +57,16 @@ impl PoolOptions {
 /// If the URL can't be read, nobody answers within `acquire_timeout`, or the server is too old.
 pub async fn connect(url: &str, options: &PoolOptions) -> Result<PgPool, StoreError> {
     let server: PgConnectOptions = url.parse().map_err(StoreError::BadUrl)?;
-    let target = format!(
-        "{}:{}/{}",
-        server.get_host(),
-        server.get_port(),
-        server.get_database().unwrap_or("postgres")
-    );
+    let target = format!("{}:{}/{}", server.get_host(), server.get_port(), server.get_database().unwrap_or("postgres"));
     let pool = PgPoolOptions::new()
         .max_connections(options.connections_max)
         .acquire_timeout(options.acquire_timeout)
         .connect_with(server.application_name(&options.application_name).options(options.settings()))
         .await
-        .map_err(|source| StoreError::Connect {
-            target: target.clone(),
-            source,
-        })?;
+        .map_err(|source| StoreError::Connect { target: target.clone(), source })?;
     let found = major_version(&pool).await?;
     if found < POSTGRES_MAJOR_MIN {
-        return Err(StoreError::ServerTooOld {
-            target,
-            found,
-            needed: POSTGRES_MAJOR_MIN,
-        });
+        return Err(StoreError::ServerTooOld { target, found, needed: POSTGRES_MAJOR_MIN });
     }
     Ok(pool)
 }

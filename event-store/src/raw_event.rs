@@ -37,13 +37,7 @@ impl RawEvent {
         let mut hash = Sha256::new();
         hash.update(self.position.to_be_bytes());
         hash.update(self.sequence.to_be_bytes());
-        for field in [
-            &self.aggregate_type,
-            &self.aggregate_id,
-            &self.event_type,
-            &self.event_version,
-            self.payload.get(),
-        ] {
+        for field in [&self.aggregate_type, &self.aggregate_id, &self.event_type, &self.event_version, self.payload.get()] {
             hash.update((field.len() as u64).to_be_bytes());
             hash.update(field.as_bytes());
         }
@@ -55,24 +49,13 @@ impl RawEvent {
     /// # Errors
     /// [`DecodeError`] if this program doesn't know the stream, the type or the version, or what stands there isn't one.
     pub fn decode(&self) -> Result<Recorded, DecodeError> {
-        let failed = |cause| DecodeError {
-            position: self.position,
-            event_type: self.event_type.clone(),
-            cause,
-        };
+        let failed = |cause| DecodeError { position: self.position, event_type: self.event_type.clone(), cause };
         let stream = StreamId::parse(&self.aggregate_type, &self.aggregate_id)
             .ok_or_else(|| failed(DecodeCause::Stream(format!("{} {}", self.aggregate_type, self.aggregate_id))))?;
         let event = Event::decode(&self.aggregate_type, &self.event_type, &self.event_version, self.payload.get())
             .map_err(|error| failed(DecodeCause::Event(error)))?;
         let metadata: Metadata = serde_json::from_str(self.metadata.get()).map_err(|error| failed(DecodeCause::Metadata(error)))?;
-        Ok(Recorded {
-            position: self.position,
-            stream,
-            sequence: self.sequence,
-            event,
-            metadata,
-            recorded_at: self.recorded_at,
-        })
+        Ok(Recorded { position: self.position, stream, sequence: self.sequence, event, metadata, recorded_at: self.recorded_at })
     }
 }
 

@@ -93,6 +93,9 @@ pub async fn raise_epochs(db: impl PgExecutor<'_>, owner: Uuid) -> Result<Vec<Ep
 /// # Errors
 /// The database's; the leases then run out by themselves.
 pub async fn release(db: impl PgExecutor<'_>, owner: Uuid) -> Result<(), sqlx::Error> {
-    sqlx::query("update shard_leases set owner = null, address = null, expires_at = '-infinity' where owner = $1").bind(owner).execute(db).await?;
+    sqlx::query("update shard_leases set owner = null, address = null, expires_at = '-infinity' where owner = $1")
+        .bind(owner)
+        .execute(db)
+        .await?;
     Ok(())
 }

@@ -48,12 +48,7 @@ impl Lease {
         .fetch_optional(pool)
         .await
         .map_err(StoreError::query(format!("take lease {name}")))?;
-        Ok(epoch.map(|epoch| Lease {
-            name: name.to_owned(),
-            owner,
-            epoch: unsigned(epoch),
-            valid_until: asked_at + LEASE_TTL,
-        }))
+        Ok(epoch.map(|epoch| Lease { name: name.to_owned(), owner, epoch: unsigned(epoch), valid_until: asked_at + LEASE_TTL }))
     }
 
     /// Waits, as a standby does, until the lease is ours. Failures of Postgres are logged and waited out.
@@ -62,11 +57,9 @@ impl Lease {
             match Lease::acquire(pool, name, owner).await {
                 Ok(Some(lease)) => return lease,
                 Ok(None) => {}
-                Err(error) => tracing::warn!(
-                    lease = name,
-                    error = &error as &dyn std::error::Error,
-                    "can't ask for the lease; trying again"
-                ),
+                Err(error) => {
+                    tracing::warn!(lease = name, error = &error as &dyn std::error::Error, "can't ask for the lease; trying again")
+                }
             }
             sleep(LEASE_STANDBY_POLL).await;
         }
@@ -105,11 +98,7 @@ impl Lease {
                 Ok(Ok(())) => {}
                 Ok(Err(lost @ StoreError::LeaseLost { .. })) => return lost,
                 Ok(Err(error)) if Instant::now() < self.valid_until => {
-                    tracing::warn!(
-                        lease = self.name,
-                        error = &error as &dyn std::error::Error,
-                        "can't renew the lease; trying again"
-                    );
+                    tracing::warn!(lease = self.name, error = &error as &dyn std::error::Error, "can't renew the lease; trying again");
                 }
                 Ok(Err(error)) => return error,
                 Err(_) => return self.lost(),
@@ -157,11 +146,7 @@ impl Lease {
     }
 
     fn lost(&self) -> StoreError {
-        StoreError::LeaseLost {
-            name: self.name.clone(),
-            epoch: self.epoch,
-            owner: self.owner,
-        }
+        StoreError::LeaseLost { name: self.name.clone(), epoch: self.epoch, owner: self.owner }
     }
 }
 
