@@ -2,3 +2,4 @@
 
 pub mod executor;
 pub mod plans;
+pub mod processes;

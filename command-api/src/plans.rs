@@ -19,10 +19,7 @@ impl PlanStore {
     /// A store on this database.
     #[must_use]
     pub fn new(pool: PgPool) -> PlanStore {
-        PlanStore {
-            pool,
-            cached: Arc::default(),
-        }
+        PlanStore { pool, cached: Arc::default() }
     }
 
     /// The plan with this hash, if it was imported.
@@ -33,10 +30,8 @@ impl PlanStore {
         if let Some(plan) = self.cached(|plans| plans.get(&hash).cloned()) {
             return Ok(Some(plan));
         }
-        let row: Option<(Json<Plan>,)> = sqlx::query_as("select plan from plans where hash = $1")
-            .bind(hash.0.as_slice())
-            .fetch_optional(&self.pool)
-            .await?;
+        let row: Option<(Json<Plan>,)> =
+            sqlx::query_as("select plan from plans where hash = $1").bind(hash.0.as_slice()).fetch_optional(&self.pool).await?;
         let plan = row.map(|(Json(plan),)| Arc::new(plan));
         if let Some(plan) = &plan {
             self.cached(|plans| {

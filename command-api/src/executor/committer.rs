@@ -37,12 +37,7 @@ pub(super) enum NotCommitted {
 /// Commits until all writers are gone. Each writer has at most one submission here, so taking them in the order they
 /// came is fair: a hot show's batch is one among all.
 pub(super) async fn run(pool: PgPool, ownership: Ownership, committed: watch::Sender<u64>, mut inbox: mpsc::Receiver<Submission>) {
-    let mut committer = Committer {
-        pool,
-        ownership,
-        committed,
-        connection: None,
-    };
+    let mut committer = Committer { pool, ownership, committed, connection: None };
     let mut next = inbox.recv().await;
     while let Some(first) = next {
         let (merged, left_over) = merge_ready(first, &mut inbox);
@@ -118,9 +113,7 @@ impl Committer {
     async fn narrow(&mut self, error: &sqlx::Error, submissions: Vec<Submission>) {
         if submissions.len() == 1 {
             tracing::error!(error = error as &dyn std::error::Error, "Postgres refused a batch's data");
-            submissions
-                .into_iter()
-                .for_each(|submission| submission.tell(Err(NotCommitted::Poisoned)));
+            submissions.into_iter().for_each(|submission| submission.tell(Err(NotCommitted::Poisoned)));
             return;
         }
         for submission in submissions {
@@ -166,9 +159,7 @@ impl Committer {
 }
 
 fn lose(submissions: Vec<Submission>) {
-    submissions
-        .into_iter()
-        .for_each(|submission| submission.tell(Err(NotCommitted::Lost)));
+    submissions.into_iter().for_each(|submission| submission.tell(Err(NotCommitted::Lost)));
 }
 
 /// Opens a session for commits: bounded statements, and no transaction left open by a client that is gone.
@@ -192,10 +183,7 @@ fn batch_of(submissions: &[Submission]) -> Batch {
     for submission in submissions {
         let before = batch.events.len() as u64;
         batch.shards.push(submission.lease);
-        batch.outcomes.extend(submission.outcomes.iter().cloned().map(|o| NewOutcome {
-            events_covered: before + o.events_covered,
-            ..o
-        }));
+        batch.outcomes.extend(submission.outcomes.iter().cloned().map(|o| NewOutcome { events_covered: before + o.events_covered, ..o }));
         batch.events.extend(submission.events.iter().cloned());
         batch.dues.extend(submission.due.clone());
     }

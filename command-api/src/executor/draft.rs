@@ -19,12 +19,7 @@ use std::sync::Arc;
 #[derive(Clone)]
 pub(super) enum Answer {
     /// Decided in this batch.
-    Fresh {
-        status: u16,
-        body: Arc<str>,
-        covered: u64,
-        refusal: Option<Refusal>,
-    },
+    Fresh { status: u16, body: Arc<str>, covered: u64, refusal: Option<Refusal> },
     /// Decided before; `body` is what it was answered then (for a payment: what it is now).
     Replay { status: u16, body: Arc<str>, position: u64 },
     /// The key belongs to another command.
@@ -36,43 +31,22 @@ impl Answer {
     pub(super) fn outcome(self, base: u64) -> Result<Done, Rejected> {
         match self {
             Answer::KeyReused => Err(Rejected::KeyReused),
-            Answer::Fresh {
-                covered,
-                refusal: Some(refusal),
-                ..
-            } => Err(Rejected::Refused {
-                refusal,
-                position: base + covered,
-            }),
-            Answer::Fresh { covered, body, .. } => Ok(Done {
-                position: base + covered,
-                reply: body,
-                replayed: false,
-            }),
+            Answer::Fresh { covered, refusal: Some(refusal), .. } => Err(Rejected::Refused { refusal, position: base + covered }),
+            Answer::Fresh { covered, body, .. } => Ok(Done { position: base + covered, reply: body, replayed: false }),
             Answer::Replay { status, body, position } if is_refusal(status) => Err(refused_before(&body, position)),
-            Answer::Replay { body, position, .. } => Ok(Done {
-                position,
-                reply: body,
-                replayed: true,
-            }),
+            Answer::Replay { body, position, .. } => Ok(Done { position, reply: body, replayed: true }),
         }
     }
 
     /// What the window keeps of it.
     pub(super) fn to_remember(&self, fingerprint: [u8; 32], base: u64) -> Option<Recorded> {
         match self {
-            Answer::Fresh { status, body, covered, .. } => Some(Recorded {
-                fingerprint,
-                status: *status,
-                body: body.clone(),
-                position: base + covered,
-            }),
-            Answer::Replay { status, body, position } => Some(Recorded {
-                fingerprint,
-                status: *status,
-                body: body.clone(),
-                position: *position,
-            }),
+            Answer::Fresh { status, body, covered, .. } => {
+                Some(Recorded { fingerprint, status: *status, body: body.clone(), position: base + covered })
+            }
+            Answer::Replay { status, body, position } => {
+                Some(Recorded { fingerprint, status: *status, body: body.clone(), position: *position })
+            }
             Answer::KeyReused => None,
         }
     }
@@ -109,14 +83,7 @@ pub(super) struct Draft {
 
 impl Draft {
     pub(super) fn new(unit: UnitId, now: Timestamp) -> Draft {
-        Draft {
-            unit,
-            now,
-            events: Vec::new(),
-            outcomes: Vec::new(),
-            answers: Vec::new(),
-            met: HashMap::new(),
-        }
+        Draft { unit, now, events: Vec::new(), outcomes: Vec::new(), answers: Vec::new(), met: HashMap::new() }
     }
 
     /// Nothing was asked, and nothing happened. (Replays and refusals alone still pass the fence of a commit, or a node
@@ -134,11 +101,7 @@ impl Draft {
         plan: impl Fn(&PlanHash) -> Option<Arc<Plan>>,
     ) {
         let wanted = unit.plan_wanted(&pending.request.command).and_then(|hash| plan(&hash));
-        let context = Context {
-            actor: pending.request.actor,
-            now: self.now,
-            plan: wanted.as_deref(),
-        };
+        let context = Context { actor: pending.request.actor, now: self.now, plan: wanted.as_deref() };
         let met = self.met.get(&pending.caller()).copied();
         let answer = match (met, recorded) {
             (Some((fingerprint, _)), _) if fingerprint != pending.fingerprint => Answer::KeyReused,
@@ -147,9 +110,7 @@ impl Draft {
             (None, Some(recorded)) => replay(unit, &context, &pending.request.command, recorded),
             (None, None) => self.decide(unit, &context, pending),
         };
-        self.met
-            .entry(pending.caller())
-            .or_insert((pending.fingerprint, self.answers.len()));
+        self.met.entry(pending.caller()).or_insert((pending.fingerprint, self.answers.len()));
         self.answers.push(answer);
     }
 
@@ -176,17 +137,9 @@ impl Draft {
             status,
             body: body.clone(),
             events_covered: covered,
-            cause: refusal
-                .as_ref()
-                .and_then(|refusal| refusal.cause)
-                .map(|sequence| (cause_stream(&request.command), sequence)),
+            cause: refusal.as_ref().and_then(|refusal| refusal.cause).map(|sequence| (cause_stream(&request.command), sequence)),
         });
-        Answer::Fresh {
-            status,
-            body,
-            covered,
-            refusal,
-        }
+        Answer::Fresh { status, body, covered, refusal }
     }
 
     /// Lets time do what it does: holds run out, visits end, places are filled.
@@ -221,16 +174,8 @@ impl Draft {
 /// A replay says what was said before; a payment's says what has become of it, which is what its sender wants to know.
 fn replay(unit: &Unit, context: &Context<'_>, command: &Command, recorded: &Recorded) -> Answer {
     let is_payment = matches!(command, Command::Performance(performance::Command::Pay { .. }));
-    let body = if is_payment && !is_refusal(recorded.status) {
-        json(&unit.reply(context, command))
-    } else {
-        recorded.body.clone()
-    };
-    Answer::Replay {
-        status: recorded.status,
-        body,
-        position: recorded.position,
-    }
+    let body = if is_payment && !is_refusal(recorded.status) { json(&unit.reply(context, command)) } else { recorded.body.clone() };
+    Answer::Replay { status: recorded.status, body, position: recorded.position }
 }
 
 /// Refusals of the line's and the parties' commands rest on their own streams, all others of a performance on its seats.
@@ -257,22 +202,12 @@ pub(super) fn fingerprint(command: &Command) -> [u8; 32] {
 pub(super) fn recorded(outcome: command_log::Outcome) -> (Caller, Recorded) {
     // A fingerprint of another length matches no command.
     let fingerprint = outcome.fingerprint.try_into().unwrap_or([0; 32]);
-    let recorded = Recorded {
-        fingerprint,
-        status: outcome.status,
-        body: outcome.body.into(),
-        position: outcome.position,
-    };
+    let recorded = Recorded { fingerprint, status: outcome.status, body: outcome.body.into(), position: outcome.position };
     ((outcome.actor, outcome.key), recorded)
 }
 
 fn metadata(actor: Actor, command: CommandId, causation: Option<String>, traceparent: Option<String>) -> Arc<str> {
-    json(&Metadata {
-        actor: actor.to_string(),
-        command,
-        causation,
-        traceparent,
-    })
+    json(&Metadata { actor: actor.to_string(), command, causation, traceparent })
 }
 
 /// The domain's own types always serialise: no map with keys that aren't strings, no failing `Serialize`.

@@ -19,11 +19,7 @@ pub struct Ownership {
 
 impl Ownership {
     pub(super) fn new(owner: Uuid, address: &str) -> Ownership {
-        Ownership {
-            owner,
-            address: address.into(),
-            epochs: Arc::new(RwLock::new([None; SHARDS as usize])),
-        }
+        Ownership { owner, address: address.into(), epochs: Arc::new(RwLock::new([None; SHARDS as usize])) }
     }
 
     /// The process's name in the lease table.
@@ -111,17 +107,11 @@ pub(super) async fn wake_due_units(inner: Arc<Inner>) {
         if ticked.is_multiple_of(partitions_every)
             && let Err(error) = command_log::make_partitions(&inner.pool).await
         {
-            tracing::error!(
-                error = &error as &dyn std::error::Error,
-                "partitions of command_log could not be made ahead"
-            );
+            tracing::error!(error = &error as &dyn std::error::Error, "partitions of command_log could not be made ahead");
         }
         match due::due_now(&inner.pool, &inner.ownership.owned()).await {
             Ok(units) => units.into_iter().for_each(|unit| drop(inner.send(unit, Lane::Inside, Item::Wake))),
-            Err(error) => tracing::warn!(
-                error = &error as &dyn std::error::Error,
-                "units that are due could not be looked up"
-            ),
+            Err(error) => tracing::warn!(error = &error as &dyn std::error::Error, "units that are due could not be looked up"),
         }
     }
 }
@@ -137,9 +127,6 @@ async fn next(inner: &Inner, ticks: &mut tokio::time::Interval) -> bool {
 /// Gives all leases up.
 pub(super) async fn release(inner: &Inner) {
     if let Err(error) = shards::release(&inner.pool, inner.ownership.owner()).await {
-        tracing::warn!(
-            error = &error as &dyn std::error::Error,
-            "leases could not be given up; they run out in seconds"
-        );
+        tracing::warn!(error = &error as &dyn std::error::Error, "leases could not be given up; they run out in seconds");
     }
 }

@@ -93,15 +93,8 @@ impl Executor {
             stopping: CancellationToken::new(),
             tasks: TaskTracker::new(),
         });
-        leases::first(&inner)
-            .await
-            .map_err(StoreError::query("take the first leases on shards"))?;
-        tokio::spawn(committer::run(
-            inner.pool.clone(),
-            inner.ownership.clone(),
-            inner.committed.clone(),
-            inbox,
-        ));
+        leases::first(&inner).await.map_err(StoreError::query("take the first leases on shards"))?;
+        tokio::spawn(committer::run(inner.pool.clone(), inner.ownership.clone(), inner.committed.clone(), inbox));
         inner.tasks.spawn(leases::keep(inner.clone()));
         inner.tasks.spawn(leases::wake_due_units(inner.clone()));
         Ok(Executor { inner })
@@ -115,11 +108,8 @@ impl Executor {
         let unit = request.unit;
         let lane = lane(&request.command);
         let (answer, outcome) = oneshot::channel();
-        self.inner
-            .send(unit, lane, Item::Command(Box::new(Pending::new(request, answer))))?;
-        outcome.await.unwrap_or(Err(Rejected::Busy {
-            retry_after_s: limits::RETRY_AFTER_S,
-        }))
+        self.inner.send(unit, lane, Item::Command(Box::new(Pending::new(request, answer))))?;
+        outcome.await.unwrap_or(Err(Rejected::Busy { retry_after_s: limits::RETRY_AFTER_S }))
     }
 
     /// Looks at a unit's committed state, between two batches of its writer.
@@ -130,9 +120,7 @@ impl Executor {
         let (answer, seen) = oneshot::channel();
         let look = Box::new(move |unit: &Unit| drop(answer.send(look(unit))));
         self.inner.send(unit, Lane::Inside, Item::Inspect(look))?;
-        seen.await.map_err(|_| Rejected::Busy {
-            retry_after_s: limits::RETRY_AFTER_S,
-        })
+        seen.await.map_err(|_| Rejected::Busy { retry_after_s: limits::RETRY_AFTER_S })
     }
 
     /// The last position committed by this process (at start: the log's head). The relay's wake-up.
@@ -167,9 +155,7 @@ fn lane(command: &Command) -> Lane {
 impl Inner {
     /// Hands an item to its unit's writer, started if there is none. Never waits.
     fn send(self: &Arc<Self>, unit: UnitId, lane: Lane, item: Item) -> Result<(), Rejected> {
-        let busy = Rejected::Busy {
-            retry_after_s: limits::RETRY_AFTER_S,
-        };
+        let busy = Rejected::Busy { retry_after_s: limits::RETRY_AFTER_S };
         if self.stopping.is_cancelled() || self.ownership.epoch(unit.shard()).is_none() {
             return Err(busy);
         }

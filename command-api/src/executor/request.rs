@@ -74,14 +74,7 @@ mod tests {
 
     #[test]
     fn the_position_comes_first_in_the_body() {
-        let done = |reply: &str| {
-            Done {
-                position: 7,
-                reply: reply.into(),
-                replayed: false,
-            }
-            .body()
-        };
+        let done = |reply: &str| Done { position: 7, reply: reply.into(), replayed: false }.body();
         assert_eq!(done("{}"), r#"{"position":7}"#);
         assert_eq!(done(r#"{"a":1}"#), r#"{"position":7,"a":1}"#);
     }

@@ -47,12 +47,7 @@ mod tests {
     #[test]
     fn the_oldest_is_forgotten_first() {
         let mut window = Window::default();
-        let outcome = Recorded {
-            fingerprint: [0; 32],
-            status: 200,
-            body: "{}".into(),
-            position: 1,
-        };
+        let outcome = Recorded { fingerprint: [0; 32], status: 200, body: "{}".into(), position: 1 };
         let caller = |n: usize| ("account:a".to_owned(), n.to_string());
         for n in 0..=WINDOW_MAX {
             window.remember(caller(n), outcome.clone());

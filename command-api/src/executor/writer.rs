@@ -36,12 +36,7 @@ pub(super) struct Pending {
 impl Pending {
     pub(super) fn new(request: Request, answer: oneshot::Sender<Result<Done, Rejected>>) -> Pending {
         let fingerprint = draft::fingerprint(&request.command);
-        Pending {
-            request,
-            id: CommandId::new(),
-            fingerprint,
-            answer,
-        }
+        Pending { request, id: CommandId::new(), fingerprint, answer }
     }
 
     pub(super) fn caller(&self) -> Caller {
@@ -70,13 +65,7 @@ pub(super) struct Writer {
 
 impl Writer {
     pub(super) fn new(id: UnitId, inner: Arc<Inner>, inside: mpsc::Receiver<Item>, line: mpsc::Receiver<Item>) -> Writer {
-        Writer {
-            id,
-            inner,
-            inside,
-            line,
-            loaded: None,
-        }
+        Writer { id, inner, inside, line, loaded: None }
     }
 
     /// Works until there has been nothing to do for a while, or the executor stops.
@@ -129,12 +118,8 @@ impl Writer {
             Item::Wake => {}
         };
         sort(first);
-        (0..limits::BATCH_INSIDE_MAX)
-            .map_while(|_| self.inside.try_recv().ok())
-            .for_each(&mut sort);
-        (0..limits::BATCH_LINE_MAX)
-            .map_while(|_| self.line.try_recv().ok())
-            .for_each(&mut sort);
+        (0..limits::BATCH_INSIDE_MAX).map_while(|_| self.inside.try_recv().ok()).for_each(&mut sort);
+        (0..limits::BATCH_LINE_MAX).map_while(|_| self.line.try_recv().ok()).for_each(&mut sort);
         (pending, looks)
     }
 
@@ -163,11 +148,7 @@ impl Writer {
             }
         }
         self.loaded = None;
-        pending.into_iter().for_each(|command| {
-            command.answer_with(Err(Rejected::Busy {
-                retry_after_s: limits::RETRY_AFTER_S,
-            }))
-        });
+        pending.into_iter().for_each(|command| command.answer_with(Err(Rejected::Busy { retry_after_s: limits::RETRY_AFTER_S })));
     }
 
     async fn one_by_one(&mut self, pending: Vec<Box<Pending>>) {
@@ -222,11 +203,7 @@ impl Writer {
     /// Outcomes of earlier commands with these keys that the window doesn't hold.
     async fn look_up(&self, pending: &[Box<Pending>]) -> Result<HashMap<Caller, Recorded>, Trouble> {
         let window = &self.loaded.as_ref().ok_or(Trouble::TryAgain)?.window;
-        let unknown: Vec<Caller> = pending
-            .iter()
-            .map(|command| command.caller())
-            .filter(|caller| window.get(caller).is_none())
-            .collect();
+        let unknown: Vec<Caller> = pending.iter().map(|command| command.caller()).filter(|caller| window.get(caller).is_none()).collect();
         if unknown.is_empty() {
             return Ok(HashMap::new());
         }
@@ -244,12 +221,7 @@ impl Writer {
             if plans.contains_key(&hash) {
                 continue;
             }
-            let plan = self
-                .inner
-                .plans
-                .get(hash)
-                .await
-                .map_err(|error| self.trouble("a plan could not be loaded", &error))?;
+            let plan = self.inner.plans.get(hash).await.map_err(|error| self.trouble("a plan could not be loaded", &error))?;
             plans.extend(plan.map(|plan| (hash, plan)));
         }
         Ok(plans)
@@ -266,17 +238,8 @@ impl Writer {
             at: next_due,
         });
         let (result, committed) = oneshot::channel();
-        let lease = Epoch {
-            shard: self.id.shard(),
-            epoch: loaded.epoch,
-        };
-        let submission = Submission {
-            lease,
-            events: draft.events,
-            outcomes: draft.outcomes,
-            due,
-            result,
-        };
+        let lease = Epoch { shard: self.id.shard(), epoch: loaded.epoch };
+        let submission = Submission { lease, events: draft.events, outcomes: draft.outcomes, due, result };
         self.inner.submissions.send(submission).await.map_err(|_| Trouble::NotOurs)?;
         match committed.await {
             Ok(Ok(base)) => {
@@ -295,10 +258,7 @@ impl Writer {
         let epoch = self.inner.ownership.epoch(self.id.shard()).ok_or(Trouble::NotOurs)?;
         if self.loaded.as_ref().is_none_or(|loaded| loaded.epoch != epoch) {
             self.loaded = None;
-            let loaded = self
-                .read(epoch)
-                .await
-                .map_err(|error| self.trouble("a unit could not be loaded", &error))?;
+            let loaded = self.read(epoch).await.map_err(|error| self.trouble("a unit could not be loaded", &error))?;
             self.loaded = Some(loaded);
         }
         self.loaded.as_mut().ok_or(Trouble::TryAgain)
@@ -314,13 +274,7 @@ impl Writer {
             Ok(())
         })
         .await?;
-        Ok(Loaded {
-            unit,
-            epoch,
-            clock,
-            window: Window::default(),
-            due_written: None,
-        })
+        Ok(Loaded { unit, epoch, clock, window: Window::default(), due_written: None })
     }
 
     fn trouble(&self, what: &str, error: &(dyn std::error::Error + 'static)) -> Trouble {

@@ -7,6 +7,7 @@ mod queue;
 mod steps;
 
 use crate::executor::Executor;
+use async_nats::jetstream::Context as Jetstream;
 use futures::StreamExt;
 use futures::stream::FuturesUnordered;
 use intent::Intent;
@@ -34,7 +35,7 @@ const LOOK_EVERY: Duration = Duration::from_millis(500);
 const PAUSE: Duration = Duration::from_secs(1);
 
 /// Follows the log and carries out what follows, whenever this process holds the lease, until `stopping`.
-pub async fn run(pool: PgPool, jetstream: socketing_nats::Source, executor: Executor, stopping: CancellationToken) {
+pub async fn run(pool: PgPool, jetstream: Option<Jetstream>, executor: Executor, stopping: CancellationToken) {
     let owner = Uuid::now_v7();
     while !stopping.is_cancelled() {
         let mut lease = tokio::select! {
@@ -47,7 +48,7 @@ pub async fn run(pool: PgPool, jetstream: socketing_nats::Source, executor: Exec
             tokio::select! {
                 () = stopping.cancelled() => None,
                 lost = lease.keep(&pool) => Some(lost.into()),
-                failed = follow(&pool, &jetstream, &terms, &added) => failed.err(),
+                failed = follow(&pool, jetstream.clone(), &terms, &added) => failed.err(),
                 failed = work(&pool, &executor, &added) => failed.err().map(Into::into),
             }
         };
@@ -62,12 +63,12 @@ pub async fn run(pool: PgPool, jetstream: socketing_nats::Source, executor: Exec
 }
 
 /// Turns events into intents, in order, each batch with its checkpoint.
-async fn follow(pool: &PgPool, jetstream: &socketing_nats::Source, lease: &Lease, added: &Notify) -> Result<(), Box<dyn Error + Send + Sync>> {
+async fn follow(pool: &PgPool, jetstream: Option<Jetstream>, lease: &Lease, added: &Notify) -> Result<(), Box<dyn Error + Send + Sync>> {
     let mut at = match checkpoint::load(pool, NAME).await? {
         Some(checkpoint) => checkpoint,
         None => Checkpoint::beginning(log::head(pool).await?.incarnation),
     };
-    let mut feed = Feed::open(pool.clone(), jetstream.clone(), NAME, at.clone()).await?;
+    let mut feed = Feed::open(pool.clone(), jetstream, NAME, &at).await?;
     loop {
         let events = feed.next_batch(BATCH_EVENTS_MAX).await?;
         let Some(last) = events.last() else { continue };
@@ -120,7 +121,11 @@ async fn carry_out(executor: &Executor, queued: Queued) -> (Queued, Result<(), s
     (queued, outcome)
 }
 
-async fn settle(pool: &PgPool, under_way: &mut HashSet<Uuid>, finished: Vec<(Queued, Result<(), steps::StepError>)>) -> Result<(), StoreError> {
+async fn settle(
+    pool: &PgPool,
+    under_way: &mut HashSet<Uuid>,
+    finished: Vec<(Queued, Result<(), steps::StepError>)>,
+) -> Result<(), StoreError> {
     let mut done = Vec::new();
     for (queued, outcome) in finished {
         match outcome {
@@ -133,6 +138,6 @@ async fn settle(pool: &PgPool, under_way: &mut HashSet<Uuid>, finished: Vec<(Que
         }
     }
     queue::done(pool, &done).await?;
-    done.iter().for_each(|id| drop(under_way.remove(id)));
+    under_way.retain(|id| !done.contains(id));
     Ok(())
 }

@@ -6,7 +6,7 @@ use socketing_domain::event::Actor;
 use socketing_domain::refusal::Reason;
 use socketing_domain::show::Details;
 use socketing_domain::unit::{Command, Unit, UnitId};
-use socketing_domain::{AccountId, BookingId, PaymentId, PerformanceId, RefundId, ShowId, Won, account, performance, waiting_room, wallet};
+use socketing_domain::{AccountId, BookingId, PaymentId, PerformanceId, RefundId, ShowId, Won, performance, waiting_room, wallet};
 use uuid::Uuid;
 
 /// A step that has to be tried again.
@@ -38,7 +38,9 @@ impl Steps<'_> {
             Intent::TakePayment { performance, booking, payment, account, amount } => {
                 self.take_payment(performance, booking, payment, account, amount).await
             }
-            Intent::PayBack { performance, payment, refund, account, amount } => self.pay_back(performance, payment, refund, account, amount).await,
+            Intent::PayBack { performance, payment, refund, account, amount } => {
+                self.pay_back(performance, payment, refund, account, amount).await
+            }
             Intent::MakeRoom { performance, booking, account } => self.make_room(performance, booking, account).await,
         }
     }
@@ -97,7 +99,9 @@ impl Steps<'_> {
         let charged = self.send(UnitId::Wallet(account), charge, "payments", format!("charge:{performance}:{payment}")).await;
         let outcome = match charged {
             Ok(()) => performance::Command::ConfirmPayment { payment, refund: RefundId(late_refund(payment)) },
-            Err(Rejected::Refused { refusal, .. }) => performance::Command::FailPayment { payment, reason: refusal.reason.code().to_owned() },
+            Err(Rejected::Refused { refusal, .. }) => {
+                performance::Command::FailPayment { payment, reason: refusal.reason.code().to_owned() }
+            }
             Err(rejected) => return Err(StepError::NotTaken { step: "charge the wallet", rejected }),
         };
         let unit = UnitId::Performance(performance);
