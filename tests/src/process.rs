@@ -1,0 +1,87 @@
+//! A child process that dies with its test, even if the test is killed.
+
+use std::fs::{File, OpenOptions};
+use std::io::{self, BufRead, BufReader};
+use std::path::Path;
+use std::process::{Child, Command, ExitStatus, Stdio};
+
+/// Runs the program beside a watcher that waits for its input to end, which happens when this process lets go of it: by
+/// asking, or by dying. Works on every Unix, and without unsafe code.
+const WATCHED: &str = r#"
+exec 3<&0
+"$@" </dev/null >&2 3<&- &
+program=$!
+echo $program
+{ read -r line <&3; kill -9 $program; } 2>/dev/null &
+watcher=$!
+wait $program
+status=$?
+kill $watcher 2>/dev/null
+exit $status
+"#;
+
+/// A running program.
+#[derive(Debug)]
+pub struct TestProcess {
+    child: Child,
+    id: String,
+}
+
+impl TestProcess {
+    /// Starts a program; what it prints is appended to `log`.
+    ///
+    /// # Errors
+    /// If the log can't be written, or there is no shell.
+    pub fn start(program: &Path, arguments: &[String], environment: &[(&str, &str)], log: &Path) -> io::Result<TestProcess> {
+        let mut child = Command::new("sh")
+            .args(["-c", WATCHED, "watched"])
+            .arg(program)
+            .args(arguments)
+            .envs(environment.iter().copied())
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .stderr(append(log)?)
+            .spawn()?;
+        let mut id = String::new();
+        if let Some(output) = child.stdout.take() {
+            BufReader::new(output).read_line(&mut id)?;
+        }
+        Ok(TestProcess { child, id: id.trim().to_owned() })
+    }
+
+    /// Kills it at once (`SIGKILL`) and waits until it is gone.
+    pub fn kill(&mut self) {
+        drop(self.child.stdin.take());
+        let _ = self.child.wait();
+    }
+
+    /// Asks it to end (`SIGTERM`) and waits until it has.
+    ///
+    /// # Errors
+    /// If it can't be asked.
+    pub fn terminate(&mut self) -> io::Result<ExitStatus> {
+        Command::new("kill").args(["-TERM", &self.id]).status()?;
+        self.child.wait()
+    }
+
+    /// Whether it still runs.
+    pub fn is_running(&mut self) -> bool {
+        matches!(self.child.try_wait(), Ok(None))
+    }
+
+    /// Its process id.
+    #[must_use]
+    pub fn id(&self) -> &str {
+        &self.id
+    }
+}
+
+impl Drop for TestProcess {
+    fn drop(&mut self) {
+        self.kill();
+    }
+}
+
+fn append(log: &Path) -> io::Result<File> {
+    OpenOptions::new().create(true).append(true).open(log)
+}
