@@ -1,7 +1,10 @@
 //! A person's account: opened, the role it has. Names, e-mail addresses and passwords are never here (they are rows
 //! that can be erased).
 
+use crate::event::{Actor, Ask};
+use crate::refusal::{Reason, Refusal, refuse};
 use crate::{AccountId, Timestamp};
+use cqrs_es::event_sink::EventSink;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
@@ -72,18 +75,104 @@ impl Command {
 /// What is known of an account: the fold of its events.
 #[derive(Clone, PartialEq, Debug, Default, Serialize, Deserialize)]
 pub struct Account {
+    id: AccountId,
     sequence: u64,
+    opened: bool,
+    role: Role,
 }
 
 impl Account {
+    /// An account nothing has happened to.
+    #[must_use]
+    pub fn new(id: AccountId) -> Account {
+        Account { id, ..Account::default() }
+    }
+
+    /// Its id; the nil one if it was made without.
+    #[must_use]
+    pub const fn id(&self) -> AccountId {
+        self.id
+    }
+
     /// How many events it has had.
     #[must_use]
     pub const fn sequence(&self) -> u64 {
         self.sequence
     }
 
+    /// Its role, once it is opened.
+    #[must_use]
+    pub fn role(&self) -> Option<Role> {
+        self.opened.then_some(self.role)
+    }
+
     /// Takes in what happened.
-    pub fn evolve(&mut self, _event: &Event) {
+    pub fn evolve(&mut self, event: &Event) {
         self.sequence += 1;
+        match event {
+            Event::AccountOpened { account, .. } => {
+                assert!(!self.opened, "{account} is opened twice");
+                assert!(self.id == AccountId::default() || self.id == *account, "{account} is opened as {}", self.id);
+                self.id = *account;
+                self.opened = true;
+            }
+            Event::RoleGranted { account, role } => {
+                assert!(self.opened && self.id == *account, "{account} gets a role as {}", self.id);
+                assert!(self.role != *role, "{account} gets a role that it has");
+                self.role = *role;
+            }
+        }
+    }
+
+    /// Decides a command. Whether an account that grants a role is an operator's is the asker's to know: it stands in
+    /// another account's stream.
+    ///
+    /// # Errors
+    /// A [`Refusal`], if the command can't be had.
+    pub fn decide(&self, actor: Actor, now: Timestamp, command: &Command) -> Result<Vec<Event>, Refusal> {
+        match command {
+            Command::OpenAccount { account } => self.open(actor, *account, now),
+            Command::GrantRole { role } => self.grant(*role),
+        }
+    }
+
+    fn open(&self, actor: Actor, account: AccountId, at: Timestamp) -> Result<Vec<Event>, Refusal> {
+        actor.system()?;
+        if self.id != AccountId::default() && self.id != account {
+            return refuse(Reason::Invalid, format!("/account: {account} can't be opened as {}", self.id));
+        }
+        if self.opened {
+            return Ok(Vec::new());
+        }
+        Ok(vec![Event::AccountOpened { account, at }])
+    }
+
+    fn grant(&self, role: Role) -> Result<Vec<Event>, Refusal> {
+        if !self.opened {
+            return refuse(Reason::UnknownAccount, format!("account {} was never opened", self.id));
+        }
+        if self.role == role {
+            return Ok(Vec::new());
+        }
+        Ok(vec![Event::RoleGranted { account: self.id, role }])
+    }
+}
+
+impl cqrs_es::Aggregate for Account {
+    const TYPE: &'static str = "account";
+    type Command = Ask<Command>;
+    type Event = Event;
+    type Error = Refusal;
+    type Services = ();
+
+    async fn handle(&mut self, ask: Ask<Command>, (): &(), sink: &EventSink<Self>) -> Result<(), Refusal> {
+        for event in self.decide(ask.actor, ask.now, &ask.command)? {
+            sink.write(event, self).await;
+        }
+        Ok(())
+    }
+
+    fn apply(&mut self, event: Event) {
+        self.evolve(&event);
     }
 }

@@ -1,5 +1,6 @@
 //! Events as the log knows them: which stream, which type and version, who and why.
 
+use crate::refusal::{Reason, Refusal, refuse};
 use crate::upcast::{UPCASTS, upcast};
 use crate::{AccountId, CommandId, PartyId, PerformanceId, ShowId, Timestamp, account, party, performance, show, waiting_room, wallet};
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
@@ -152,9 +153,7 @@ impl Event {
             "waiting-room" => decode_as(event_type, version, payload).map(Event::WaitingRoom),
             "party" => decode_as(event_type, version, payload).map(Event::Party),
             "performance" => decode_as(event_type, version, payload).map(Event::Performance),
-            _ => Err(DecodeError::UnknownAggregate {
-                aggregate_type: aggregate_type.to_owned(),
-            }),
+            _ => Err(DecodeError::UnknownAggregate { aggregate_type: aggregate_type.to_owned() }),
         }
     }
 }
@@ -213,35 +212,20 @@ pub(crate) use stored_events;
 /// Reads one aggregate's event. Of today's version, the payload is parsed straight into the event.
 fn decode_as<E: Stored>(event_type: &str, version: &str, payload: &str) -> Result<E, DecodeError> {
     let Some((_, today)) = E::TYPES.iter().find(|(name, _)| *name == event_type) else {
-        return Err(DecodeError::UnknownType {
-            event_type: event_type.to_owned(),
-        });
+        return Err(DecodeError::UnknownType { event_type: event_type.to_owned() });
     };
-    let event = if version == *today {
-        serde_json::from_str(payload)
-    } else {
-        upcast_from(event_type, version, today, payload)?
-    };
-    let event: E = event.map_err(|source| DecodeError::Payload {
-        event_type: event_type.to_owned(),
-        version: version.to_owned(),
-        source,
-    })?;
+    let event = if version == *today { serde_json::from_str(payload) } else { upcast_from(event_type, version, today, payload)? };
+    let event: E =
+        event.map_err(|source| DecodeError::Payload { event_type: event_type.to_owned(), version: version.to_owned(), source })?;
     if event.stored_name() != event_type {
-        return Err(DecodeError::OtherType {
-            event_type: event_type.to_owned(),
-            payload_type: event.stored_name(),
-        });
+        return Err(DecodeError::OtherType { event_type: event_type.to_owned(), payload_type: event.stored_name() });
     }
     Ok(event)
 }
 
 /// Reads an event of an older version. The outer error is a version that can't be brought up, the inner one a bad payload.
 fn upcast_from<E: Stored>(event_type: &str, version: &str, today: &str, payload: &str) -> Result<serde_json::Result<E>, DecodeError> {
-    let unknown = || DecodeError::UnknownVersion {
-        event_type: event_type.to_owned(),
-        version: version.to_owned(),
-    };
+    let unknown = || DecodeError::UnknownVersion { event_type: event_type.to_owned(), version: version.to_owned() };
     let from: u32 = version.parse().map_err(|_| unknown())?;
     let to: u32 = today.parse().expect("versions are written as whole numbers, which a test checks");
     if from >= to {
@@ -323,6 +307,24 @@ pub enum Actor {
     System(&'static str),
 }
 
+impl Actor {
+    /// The person, where only a person will do.
+    pub(crate) fn person(self) -> Result<AccountId, Refusal> {
+        match self {
+            Actor::Account(id) => Ok(id),
+            Actor::System(part) => refuse(Reason::Forbidden, format!("{part} is a part of the system; only a person may do this")),
+        }
+    }
+
+    /// Whether it is the system, where only the system may.
+    pub(crate) fn system(self) -> Result<(), Refusal> {
+        match self {
+            Actor::Account(_) => refuse(Reason::Forbidden, "only the system itself may do this"),
+            Actor::System(_) => Ok(()),
+        }
+    }
+}
+
 impl fmt::Display for Actor {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
@@ -330,6 +332,19 @@ impl fmt::Display for Actor {
             Actor::System(part) => write!(f, "system:{part}"),
         }
     }
+}
+
+/// A command with everything that its decision rests on. It is what cqrs-es's `Aggregate` calls the command.
+#[derive(Clone, PartialEq, Debug)]
+pub struct Ask<C, F = ()> {
+    /// What is asked.
+    pub command: C,
+    /// Who asks.
+    pub actor: Actor,
+    /// This moment.
+    pub now: Timestamp,
+    /// What the decision rests on besides the aggregate's state.
+    pub facts: F,
 }
 
 /// Who, why, and within which trace. All strings, as cqrs-es's metadata are.

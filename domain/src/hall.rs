@@ -1,28 +1,37 @@
-//! A performance with its line and its parties: one unit, decided by one writer.
+//! A performance with its line and its parties: one unit, decided by one writer, so that holding seats is decided with
+//! the admission as a fact, and joining the line with the party's members.
 
-use crate::event::{Event, StreamId};
-use crate::{PartyId, PerformanceId, party::Party, performance::Performance, waiting_room::WaitingRoom};
+use crate::event::{Actor, Event, StreamId};
+use crate::limits::{EVENTS_PER_COMMAND_MAX, PARTIES_MAX};
+use crate::party::Party;
+use crate::performance::{Admission, Facts, Performance};
+use crate::plan::PlanHash;
+use crate::refusal::{Reason, Refusal, refuse};
+use crate::reply::Reply;
+use crate::unit::{Command, Context, UnitId};
+use crate::waiting_room::WaitingRoom;
+use crate::{AccountId, EntryId, PartyId, PerformanceId, Timestamp, party, performance, waiting_room};
 use std::collections::HashMap;
 
+/// Events with their streams.
+type Decided = Result<Vec<(StreamId, Event)>, Refusal>;
+
 /// A performance, its line and its parties.
-#[derive(Debug)]
+#[derive(Clone, PartialEq, Debug)]
 pub struct Hall {
     id: PerformanceId,
     performance: Performance,
     line: WaitingRoom,
     parties: HashMap<PartyId, Party>,
+    /// The party each person is in. At most one.
+    party_of: HashMap<AccountId, PartyId>,
 }
 
 impl Hall {
     /// A hall nothing has happened in.
     #[must_use]
     pub fn new(id: PerformanceId) -> Hall {
-        Hall {
-            id,
-            performance: Performance::default(),
-            line: WaitingRoom::default(),
-            parties: HashMap::new(),
-        }
+        Hall { id, performance: Performance::default(), line: WaitingRoom::default(), parties: HashMap::new(), party_of: HashMap::new() }
     }
 
     /// The seats.
@@ -43,17 +52,44 @@ impl Hall {
         self.parties.get(&party)
     }
 
+    /// The party that an account is a member of.
+    #[must_use]
+    pub fn party_of(&self, account: AccountId) -> Option<PartyId> {
+        self.party_of.get(&account).copied()
+    }
+
+    pub(crate) fn plan_wanted(&self, command: &Command) -> Option<PlanHash> {
+        use performance::Command::{Book, ExtendHold, HoldSeats, Schedule};
+        match command {
+            Command::Performance(Schedule { plan, .. }) => Some(*plan),
+            Command::Performance(HoldSeats { .. } | ExtendHold { .. } | Book { .. }) => self.performance.plan(),
+            _ => None,
+        }
+    }
+
     pub(crate) fn apply(&mut self, stream: &StreamId, event: &Event) {
-        assert_eq!(
-            stream.unit(),
-            crate::unit::UnitId::Performance(self.id),
-            "{stream} belongs to another unit"
-        );
+        assert_eq!(stream.unit(), UnitId::Performance(self.id), "{stream} belongs to another unit");
         match (stream, event) {
             (StreamId::Performance(_), Event::Performance(event)) => self.performance.evolve(event),
             (StreamId::WaitingRoom(_), Event::WaitingRoom(event)) => self.line.evolve(event),
-            (StreamId::Party(_, party), Event::Party(event)) => self.parties.entry(*party).or_default().evolve(event),
+            (StreamId::Party(_, party), Event::Party(event)) => {
+                self.members_changed(*party, event);
+                self.parties.entry(*party).or_default().evolve(event);
+            }
             (stream, event) => panic!("{} is no event of {stream}", event.event_type()),
+        }
+    }
+
+    fn members_changed(&mut self, id: PartyId, event: &party::Event) {
+        match event {
+            party::Event::PartyFormed { leader: account, .. } | party::Event::InvitationAccepted { account } => {
+                let before = self.party_of.insert(*account, id);
+                assert_eq!(before, None, "{account} is in two parties");
+            }
+            party::Event::MemberLeft { account } => {
+                assert_eq!(self.party_of.remove(account), Some(id), "{account} leaves a party it isn't in");
+            }
+            party::Event::FriendInvited { .. } | party::Event::InvitationDeclined { .. } | party::Event::PartyFrozen { .. } => {}
         }
     }
 
@@ -62,7 +98,134 @@ impl Hall {
             StreamId::Performance(_) => self.performance.sequence(),
             StreamId::WaitingRoom(_) => self.line.sequence(),
             StreamId::Party(_, party) => self.parties.get(party).map_or(0, Party::sequence),
-            _ => 0,
+            StreamId::Account(_) | StreamId::Wallet(_) | StreamId::Show(_) => 0,
         }
+    }
+
+    pub(crate) fn decide(&self, context: &Context<'_>, command: &Command) -> Decided {
+        let Context { actor, now, plan } = *context;
+        match command {
+            Command::Performance(command) => {
+                let admission = self.admission(actor, now);
+                let events = self.performance.decide(actor, now, &Facts { plan, admission }, command)?;
+                Ok(self.of_performance(events))
+            }
+            Command::Line(waiting_room::Command::JoinQueue { entry, party }) => self.join(actor, now, *entry, *party),
+            Command::Line(waiting_room::Command::LeaveQueue) => self.leave(actor, now),
+            Command::Line(command) => {
+                let events = self.line.decide(actor, now, &waiting_room::Facts::default(), command)?;
+                Ok(self.of_line(events))
+            }
+            Command::Party(id, command) => self.decide_party(actor, now, *id, command),
+            Command::Account(_) | Command::Wallet(_) | Command::Show(_) => {
+                refuse(Reason::Invalid, format!("{} isn't a performance's to decide", command.name()))
+            }
+        }
+    }
+
+    /// The actor's right to choose seats, and for whom.
+    fn admission(&self, actor: Actor, now: Timestamp) -> Option<Admission<'_>> {
+        let Actor::Account(account) = actor else { return None };
+        let pass = self.line.pass(account, now)?;
+        Some(Admission { party: pass.party(), members: pass.members() })
+    }
+
+    /// Joining the line: alone, or with the party one leads, which is frozen by it.
+    fn join(&self, actor: Actor, now: Timestamp, entry: EntryId, party: Option<PartyId>) -> Decided {
+        let account = actor.person()?;
+        self.performance.not_started(now)?;
+        if self.line.place(account, now).is_some() {
+            return Ok(Vec::new());
+        }
+        let (members, frozen) = match party {
+            Some(id) => self.led_party(account, id)?,
+            None if self.party_of.contains_key(&account) => {
+                return refuse(Reason::InAnotherParty, "a member of a party waits with the party");
+            }
+            None => (vec![account], true),
+        };
+        let command = waiting_room::Command::JoinQueue { entry, party };
+        let facts = waiting_room::Facts { party, members };
+        let joined = self.line.decide(actor, now, &facts, &command)?;
+        let freeze = party.filter(|_| !frozen).map(|id| {
+            let frozen = party::Event::PartyFrozen { entry, members: facts.members.clone() };
+            (StreamId::Party(self.id, id), Event::Party(frozen))
+        });
+        Ok(freeze.into_iter().chain(self.of_line(joined)).collect())
+    }
+
+    /// The members of a party that this account leads, the leader first, and whether they can't change any more.
+    fn led_party(&self, account: AccountId, id: PartyId) -> Result<(Vec<AccountId>, bool), Refusal> {
+        let Some(party) = self.parties.get(&id) else {
+            return refuse(Reason::UnknownParty, format!("this performance has no party {id}"));
+        };
+        if party.leader() != Some(account) {
+            return refuse(Reason::NotLeader, "only the party's leader takes it into the line");
+        }
+        Ok((party.members().to_vec(), party.is_frozen()))
+    }
+
+    /// Giving the place up gives up the seats that are held on it.
+    fn leave(&self, actor: Actor, now: Timestamp) -> Decided {
+        let left = self.line.decide(actor, now, &waiting_room::Facts::default(), &waiting_room::Command::LeaveQueue)?;
+        let held = self.performance.let_go(actor.person()?, now);
+        let mut events = self.of_performance(held.into_iter().collect());
+        events.extend(self.of_line(left));
+        Ok(events)
+    }
+
+    fn decide_party(&self, actor: Actor, now: Timestamp, id: PartyId, command: &party::Command) -> Decided {
+        let account = actor.person()?;
+        self.performance.not_started(now)?;
+        let elsewhere = self.party_of.get(&account).is_some_and(|other| *other != id) || self.line.place(account, now).is_some();
+        let facts = party::Facts { party: id, performance: self.id, elsewhere, room: self.parties.len() < PARTIES_MAX };
+        let unformed = Party::default();
+        let events = self.parties.get(&id).unwrap_or(&unformed).decide(actor, &facts, command)?;
+        let stream = StreamId::Party(self.id, id);
+        Ok(events.into_iter().map(|event| (stream, Event::Party(event))).collect())
+    }
+
+    fn of_performance(&self, events: Vec<performance::Event>) -> Vec<(StreamId, Event)> {
+        let stream = StreamId::Performance(self.id);
+        events.into_iter().map(|event| (stream, Event::Performance(event))).collect()
+    }
+
+    fn of_line(&self, events: Vec<waiting_room::Event>) -> Vec<(StreamId, Event)> {
+        let stream = StreamId::WaitingRoom(self.id);
+        events.into_iter().map(|event| (stream, Event::WaitingRoom(event))).collect()
+    }
+
+    pub(crate) fn reply(&self, context: &Context<'_>, command: &Command) -> Reply {
+        use performance::Command as Seats;
+        let shown = match command {
+            Command::Performance(Seats::HoldSeats { hold, .. } | Seats::ExtendHold { hold }) => {
+                self.performance.hold_reply(*hold, context.plan).map(Reply::Hold)
+            }
+            Command::Performance(Seats::Book { booking, .. } | Seats::Cancel { booking, .. }) => {
+                self.performance.booking_reply(*booking).map(Reply::Booking)
+            }
+            Command::Performance(Seats::Pay { payment, booking, .. }) => {
+                self.performance.payment_of(*payment, *booking).map(Reply::Payment)
+            }
+            Command::Line(waiting_room::Command::JoinQueue { .. }) => match context.actor {
+                Actor::Account(account) => self.line.reply(account).map(Reply::Entry),
+                Actor::System(_) => None,
+            },
+            Command::Party(id, _) => self.parties.get(id).and_then(Party::reply).map(Reply::Party),
+            _ => None,
+        };
+        shown.unwrap_or(Reply::DONE)
+    }
+
+    pub(crate) fn due(&self, now: Timestamp) -> Vec<(StreamId, Event)> {
+        let seats = self.performance.due(now, EVENTS_PER_COMMAND_MAX);
+        let line = self.line.due(now, EVENTS_PER_COMMAND_MAX - seats.len());
+        let mut events = self.of_performance(seats);
+        events.extend(self.of_line(line));
+        events
+    }
+
+    pub(crate) fn next_due(&self) -> Option<Timestamp> {
+        self.performance.next_due().into_iter().chain(self.line.next_due()).min()
     }
 }

@@ -99,3 +99,34 @@ impl fmt::Display for SeatIndex {
         self.0.fmt(f)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn ids_are_ordered_by_the_time_they_were_made() {
+        let ids: Vec<HoldId> = (0..100).map(|_| HoldId::new()).collect();
+        assert!(ids.is_sorted());
+        assert!(ids.iter().all(|id| id.0.get_version_num() == 7));
+    }
+
+    #[test]
+    fn an_id_is_written_as_text_and_read_again() {
+        let text = "01999999-1111-7222-8333-444455556666";
+        let id: AccountId = text.parse().unwrap();
+        assert_eq!(id.to_string(), text);
+        assert_eq!(format!("{id:?}"), format!("AccountId({text})"));
+        assert_eq!(serde_json::to_string(&id).unwrap(), format!("\"{text}\""));
+        assert_eq!(serde_json::from_str::<AccountId>(&format!("\"{text}\"")).unwrap(), id);
+        assert!("no-id".parse::<AccountId>().is_err());
+        assert!(serde_json::from_str::<AccountId>("7").is_err());
+    }
+
+    #[test]
+    fn a_seat_is_written_as_its_number() {
+        assert_eq!(serde_json::to_string(&SeatIndex(7)).unwrap(), "7");
+        assert!(serde_json::from_str::<SeatIndex>("-1").is_err());
+        assert_eq!(SeatIndex(7).at(), 7);
+    }
+}

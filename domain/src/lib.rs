@@ -13,6 +13,7 @@ pub mod money;
 pub mod party;
 pub mod performance;
 pub mod plan;
+mod recent;
 pub mod refusal;
 pub mod reply;
 pub mod show;

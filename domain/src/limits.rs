@@ -26,6 +26,17 @@ pub const WAITING_MAX: usize = 2_000_000;
 pub const WALLET_OPENING_WON: i64 = 500_000;
 /// The highest price of one seat, in won; above it, a typing error is likelier than a ticket.
 pub const PRICE_MAX_WON: i64 = 100_000_000;
+/// Seats one person may be allowed at one performance: a small coach; no more than one hold may have.
+pub const SEATS_PER_PERSON_MAX: u16 = 64;
+/// People inside at once: more than any performance has seats.
+pub const CAPACITY_MAX: u32 = 1_000_000;
+/// Bookings that one person may make at one performance, ended ones included: they are remembered for ever.
+pub const BOOKINGS_PER_PERSON_MAX: u32 = 100;
+/// Attempts to pay for one booking: payments are remembered for ever.
+pub const PAYMENTS_PER_BOOKING_MAX: usize = 16;
+/// Ended holds and places in the line whose ids a performance remembers, so that they aren't taken again and late
+/// commands are told what became of them.
+pub const ENDED_REMEMBERED_MAX: usize = 65_536;
 /// Seconds a policy may set for holds, payments and sessions: a day.
 pub const POLICY_SECONDS_MAX: u32 = 86_400;
 /// Characters of a title, a venue, a nickname and the like.

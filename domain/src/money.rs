@@ -60,3 +60,43 @@ impl<'de> Deserialize<'de> for Won {
         Won::new(won).ok_or_else(|| serde::de::Error::custom(format!("{won} won is not an amount from 0 to {}", Won::MAX.0)))
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn won(amount: i64) -> Won {
+        Won::new(amount).unwrap()
+    }
+
+    #[test]
+    fn an_amount_is_never_negative_and_never_above_the_most() {
+        assert_eq!(Won::new(-1), None);
+        assert_eq!(Won::new(0), Some(Won::ZERO));
+        assert_eq!(Won::new(1_000_000_000_000_000), Some(Won::MAX));
+        assert_eq!(Won::new(1_000_000_000_000_001), None);
+        assert_eq!(Won::new(i64::MAX), None);
+    }
+
+    #[test]
+    fn sums_and_differences_stay_in_bounds() {
+        assert_eq!(won(2).checked_add(won(3)), Some(won(5)));
+        assert_eq!(Won::MAX.checked_add(won(1)), None);
+        assert_eq!(Won::MAX.checked_add(Won::MAX), None);
+        assert_eq!(won(3).checked_sub(won(2)), Some(won(1)));
+        assert_eq!(won(2).checked_sub(won(3)), None);
+        assert_eq!([won(1), won(2), won(4)].into_iter().sum::<Won>(), won(7));
+        assert_eq!([Won::MAX, won(1)].into_iter().sum::<Won>(), Won::MAX);
+    }
+
+    #[test]
+    fn json_is_a_whole_number() {
+        assert_eq!(serde_json::to_string(&won(110_000)).unwrap(), "110000");
+        assert_eq!(serde_json::from_str::<Won>("110000").unwrap(), won(110_000));
+        for text in ["-1", "1.5", "1e3", "\"5\"", "1000000000000001", "9223372036854775808", "null"] {
+            assert!(serde_json::from_str::<Won>(text).is_err(), "{text}");
+        }
+        let error = serde_json::from_str::<Won>("-1").unwrap_err().to_string();
+        assert!(error.starts_with("-1 won is not an amount from 0 to 1000000000000000"), "{error}");
+    }
+}

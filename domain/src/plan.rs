@@ -146,13 +146,8 @@ impl Plan {
     /// # Errors
     /// Everything that is wrong with it, at most [`crate::limits::PLAN_PROBLEMS_MAX`] problems.
     pub fn import(json: &[u8]) -> Result<Plan, Vec<Problem>> {
-        serde_json::from_slice(json).map_err(|error| {
-            vec![Problem {
-                path: String::new(),
-                code: "not_json".to_owned(),
-                detail: error.to_string(),
-            }]
-        })
+        serde_json::from_slice(json)
+            .map_err(|error| vec![Problem { path: String::new(), code: "not_json".to_owned(), detail: error.to_string() }])
     }
 
     /// The plan's name in the log: SHA-256 of its canonical JSON (serde's, fields in the order of the types).
@@ -174,11 +169,7 @@ impl Plan {
         let seat = self.seat(seat)?;
         let row = self.rows.get(seat.row as usize)?;
         let area = self.areas.get(usize::from(row.area))?;
-        Some(SeatLabel {
-            area: &area.name,
-            row: &row.name,
-            number: &seat.number,
-        })
+        Some(SeatLabel { area: &area.name, row: &row.name, number: &seat.number })
     }
 }
 

@@ -124,15 +124,26 @@ impl Refusal {
     /// A refusal with nothing but a reason and a sentence.
     #[must_use]
     pub fn new(reason: Reason, detail: impl Into<String>) -> Refusal {
-        Refusal {
-            reason,
-            detail: detail.into(),
-            seats: Vec::new(),
-            alternatives: Vec::new(),
-            retry_at: None,
-            cause: None,
-        }
+        Refusal { reason, detail: detail.into(), seats: Vec::new(), alternatives: Vec::new(), retry_at: None, cause: None }
     }
+
+    /// The same, naming the seats that it is about.
+    #[must_use]
+    pub fn with_seats(self, seats: Vec<SeatIndex>) -> Refusal {
+        Refusal { seats, ..self }
+    }
+
+    /// The same, saying when it may be tried again.
+    #[must_use]
+    pub fn with_retry_at(self, retry_at: Timestamp) -> Refusal {
+        let retry_at = Some(retry_at);
+        Refusal { retry_at, ..self }
+    }
+}
+
+/// Refuses, with nothing but a reason and a sentence.
+pub(crate) fn refuse<T>(reason: Reason, detail: impl Into<String>) -> Result<T, Refusal> {
+    Err(Refusal::new(reason, detail))
 }
 
 impl fmt::Display for Refusal {

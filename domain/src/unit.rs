@@ -4,7 +4,8 @@
 use crate::event::{Actor, Event, StreamId};
 use crate::hall::Hall;
 use crate::plan::{Plan, PlanHash};
-use crate::refusal::Reason;
+use crate::refusal::{Reason, refuse};
+use crate::reply::ShowReply;
 use crate::{
     AccountId, PartyId, PerformanceId, Refusal, Reply, ShowId, Timestamp, account, party, performance, show, waiting_room, wallet,
 };
@@ -132,7 +133,7 @@ impl Command {
 }
 
 /// What one writer holds in memory and decides with.
-#[derive(Debug)]
+#[derive(Clone, PartialEq, Debug)]
 pub enum Unit {
     /// An account.
     Account(account::Account),
@@ -149,9 +150,9 @@ impl Unit {
     #[must_use]
     pub fn new(id: UnitId) -> Unit {
         match id {
-            UnitId::Account(_) => Unit::Account(account::Account::default()),
-            UnitId::Wallet(_) => Unit::Wallet(wallet::Wallet::default()),
-            UnitId::Show(_) => Unit::Show(show::Show::default()),
+            UnitId::Account(id) => Unit::Account(account::Account::new(id)),
+            UnitId::Wallet(id) => Unit::Wallet(wallet::Wallet::new(id)),
+            UnitId::Show(id) => Unit::Show(show::Show::new(id)),
             UnitId::Performance(id) => Unit::Performance(Box::new(Hall::new(id))),
         }
     }
@@ -159,8 +160,11 @@ impl Unit {
     /// The plan that [`Unit::decide`] and [`Unit::reply`] need for this command, if any. [`Unit::due`] needs none.
     #[must_use]
     pub fn plan_wanted(&self, command: &Command) -> Option<PlanHash> {
-        let _ = command;
-        None
+        match (self, command) {
+            (Unit::Show(_), Command::Show(show::Command::CreateShow { details, .. })) => Some(details.plan),
+            (Unit::Performance(hall), command) => hall.plan_wanted(command),
+            _ => None,
+        }
     }
 
     /// Decides a command: the events it makes, each with its stream, or why it is refused. Changes nothing.
@@ -168,18 +172,33 @@ impl Unit {
     /// # Errors
     /// A [`Refusal`], if the command can't be had.
     pub fn decide(&self, context: &Context<'_>, command: &Command) -> Result<Vec<(StreamId, Event)>, Refusal> {
-        let _ = context;
-        Err(Refusal::new(Reason::Invalid, command.name()))
+        let Context { actor, now, plan } = *context;
+        match (self, command) {
+            (Unit::Account(account), Command::Account(command)) => {
+                let events = account.decide(actor, now, command)?;
+                Ok(named(StreamId::Account(account.id()), Event::Account, events))
+            }
+            (Unit::Wallet(wallet), Command::Wallet(command)) => {
+                let events = wallet.decide(actor, command)?;
+                Ok(named(StreamId::Wallet(wallet.id()), Event::Wallet, events))
+            }
+            (Unit::Show(show), Command::Show(command)) => {
+                let events = show.decide(actor, plan, command)?;
+                Ok(named(StreamId::Show(show.id()), Event::Show, events))
+            }
+            (Unit::Performance(hall), command) => hall.decide(context, command),
+            (_, command) => refuse(Reason::Invalid, format!("{} was sent to another kind of unit", command.name())),
+        }
     }
 
     /// Takes in what happened. Never fails; asserts what always holds.
     pub fn apply(&mut self, stream: &StreamId, event: &Event) {
-        match (self, event) {
-            (Unit::Account(account), Event::Account(event)) => account.evolve(event),
-            (Unit::Wallet(wallet), Event::Wallet(event)) => wallet.evolve(event),
-            (Unit::Show(show), Event::Show(event)) => show.evolve(event),
-            (Unit::Performance(hall), event) => hall.apply(stream, event),
-            (_, event) => panic!("{} is no event of {stream}", event.event_type()),
+        match (self, stream, event) {
+            (Unit::Account(account), StreamId::Account(id), Event::Account(event)) if *id == account.id() => account.evolve(event),
+            (Unit::Wallet(wallet), StreamId::Wallet(id), Event::Wallet(event)) if *id == wallet.id() => wallet.evolve(event),
+            (Unit::Show(show), StreamId::Show(id), Event::Show(event)) if *id == show.id() => show.evolve(event),
+            (Unit::Performance(hall), stream, event) => hall.apply(stream, event),
+            (_, stream, event) => panic!("{} of {stream} was given to another unit", event.event_type()),
         }
     }
 
@@ -197,21 +216,35 @@ impl Unit {
     /// What a command that was accepted is answered with, after its events were applied (also when there were none).
     #[must_use]
     pub fn reply(&self, context: &Context<'_>, command: &Command) -> Reply {
-        let _ = (context, command);
-        Reply::DONE
+        match self {
+            Unit::Show(show) => Reply::Show(ShowReply { show_id: show.id() }),
+            Unit::Performance(hall) => hall.reply(context, command),
+            Unit::Account(_) | Unit::Wallet(_) => Reply::DONE,
+        }
     }
 
     /// What time alone has done until `now`: expiries, ended visits, admissions. At most
     /// [`crate::limits::EVENTS_PER_COMMAND_MAX`] events at a time; empty when nothing is due.
     #[must_use]
     pub fn due(&self, now: Timestamp) -> Vec<(StreamId, Event)> {
-        let _ = now;
-        Vec::new()
+        match self {
+            Unit::Performance(hall) => hall.due(now),
+            Unit::Account(_) | Unit::Wallet(_) | Unit::Show(_) => Vec::new(),
+        }
     }
 
-    /// The earliest moment at which [`Unit::due`] may have something; `None` if time alone will do nothing.
+    /// The earliest moment at which [`Unit::due`] may have something; `None` if time alone will do nothing. It may be
+    /// past: then something is due already.
     #[must_use]
     pub fn next_due(&self) -> Option<Timestamp> {
-        None
+        match self {
+            Unit::Performance(hall) => hall.next_due(),
+            Unit::Account(_) | Unit::Wallet(_) | Unit::Show(_) => None,
+        }
     }
+}
+
+/// Events, each with its stream.
+fn named<E>(stream: StreamId, wrap: fn(E) -> Event, events: Vec<E>) -> Vec<(StreamId, Event)> {
+    events.into_iter().map(|event| (stream, wrap(event))).collect()
 }

@@ -23,14 +23,9 @@ pub(crate) const UPCASTS: &[Upcast] = &[];
 /// [`DecodeError::UnknownVersion`] if a step is missing.
 pub(crate) fn upcast(table: &[Upcast], event_type: &str, from: u32, today: u32, payload: Value) -> Result<Value, DecodeError> {
     (from..today).try_fold(payload, |payload, version| {
-        let step = table
-            .iter()
-            .find(|upcast| upcast.event_type == event_type && upcast.from == version);
+        let step = table.iter().find(|upcast| upcast.event_type == event_type && upcast.from == version);
         step.map(|upcast| (upcast.step)(payload))
-            .ok_or_else(|| DecodeError::UnknownVersion {
-                event_type: event_type.to_owned(),
-                version: version.to_string(),
-            })
+            .ok_or_else(|| DecodeError::UnknownVersion { event_type: event_type.to_owned(), version: version.to_string() })
     })
 }
 
@@ -41,16 +36,8 @@ mod tests {
 
     /// `Moved` v1 had one number, v2 two, v3 names them.
     const TABLE: &[Upcast] = &[
-        Upcast {
-            event_type: "Moved",
-            from: 2,
-            step: |v| json!({"Moved": {"x": v["Moved"]["at"][0], "y": v["Moved"]["at"][1]}}),
-        },
-        Upcast {
-            event_type: "Moved",
-            from: 1,
-            step: |v| json!({"Moved": {"at": [v["Moved"]["at"], 0]}}),
-        },
+        Upcast { event_type: "Moved", from: 2, step: |v| json!({"Moved": {"x": v["Moved"]["at"][0], "y": v["Moved"]["at"][1]}}) },
+        Upcast { event_type: "Moved", from: 1, step: |v| json!({"Moved": {"at": [v["Moved"]["at"], 0]}}) },
     ];
 
     #[test]

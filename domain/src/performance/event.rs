@@ -1,4 +1,4 @@
-//! One performance: every seat of one date. Holds, bookings, payments in flight, sales.
+//! What happens at a performance, and what may be asked of it.
 
 use crate::{
     AccountId, BookingId, HoldId, PartyId, PaymentId, RefundId, SeatIndex, ShowId, Timestamp, Won, plan::PlanHash, show::CategoryPrice,
@@ -296,24 +296,5 @@ impl Command {
             Command::Cancel { .. } => "cancel",
             Command::CompleteRefund { .. } => "complete_refund",
         }
-    }
-}
-
-/// What is known of a performance: the fold of its events.
-#[derive(Clone, PartialEq, Debug, Default, Serialize, Deserialize)]
-pub struct Performance {
-    sequence: u64,
-}
-
-impl Performance {
-    /// How many events it has had.
-    #[must_use]
-    pub const fn sequence(&self) -> u64 {
-        self.sequence
-    }
-
-    /// Takes in what happened.
-    pub fn evolve(&mut self, _event: &Event) {
-        self.sequence += 1;
     }
 }

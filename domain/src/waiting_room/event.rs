@@ -1,4 +1,4 @@
-//! The line of one performance: who waits, in what order, who is inside.
+//! What happens in a line, and what may be asked of it.
 
 use crate::{AccountId, EntryId, PartyId, ShowId, Timestamp};
 use serde::{Deserialize, Serialize};
@@ -113,24 +113,5 @@ impl Command {
             Command::LeaveQueue => "leave_queue",
             Command::Depart { .. } => "depart",
         }
-    }
-}
-
-/// What is known of a line: the fold of its events.
-#[derive(Clone, PartialEq, Debug, Default, Serialize, Deserialize)]
-pub struct WaitingRoom {
-    sequence: u64,
-}
-
-impl WaitingRoom {
-    /// How many events it has had.
-    #[must_use]
-    pub const fn sequence(&self) -> u64 {
-        self.sequence
-    }
-
-    /// Takes in what happened.
-    pub fn evolve(&mut self, _event: &Event) {
-        self.sequence += 1;
     }
 }

@@ -1,0 +1,33 @@
+//! The line of one performance: who waits, in what order, who is inside.
+
+mod decide;
+mod event;
+mod queue;
+mod state;
+
+pub use decide::Facts;
+pub use event::{Command, Departure, Event};
+pub use state::{Entry, WaitingRoom};
+
+use crate::event::Ask;
+use crate::refusal::Refusal;
+use cqrs_es::event_sink::EventSink;
+
+impl cqrs_es::Aggregate for WaitingRoom {
+    const TYPE: &'static str = "waiting-room";
+    type Command = Ask<Command, Facts>;
+    type Event = Event;
+    type Error = Refusal;
+    type Services = ();
+
+    async fn handle(&mut self, ask: Self::Command, (): &(), sink: &EventSink<Self>) -> Result<(), Refusal> {
+        for event in self.decide(ask.actor, ask.now, &ask.facts, &ask.command)? {
+            sink.write(event, self).await;
+        }
+        Ok(())
+    }
+
+    fn apply(&mut self, event: Event) {
+        self.evolve(&event);
+    }
+}
