@@ -18,8 +18,8 @@ use std::sync::Arc;
 /// How a command will be answered once the batch is durable.
 #[derive(Clone)]
 pub(super) enum Answer {
-    /// Decided in this batch.
-    Fresh { status: u16, body: Arc<str>, covered: u64, refusal: Option<Refusal> },
+    /// Decided in this batch; `replayed` for those after the first of equal commands in it.
+    Fresh { status: u16, body: Arc<str>, covered: u64, refusal: Option<Refusal>, replayed: bool },
     /// Decided before; `body` is what it was answered then (for a payment: what it is now).
     Replay { status: u16, body: Arc<str>, position: u64 },
     /// The key belongs to another command.
@@ -32,9 +32,17 @@ impl Answer {
         match self {
             Answer::KeyReused => Err(Rejected::KeyReused),
             Answer::Fresh { covered, refusal: Some(refusal), .. } => Err(Rejected::Refused { refusal, position: base + covered }),
-            Answer::Fresh { covered, body, .. } => Ok(Done { position: base + covered, reply: body, replayed: false }),
+            Answer::Fresh { covered, body, replayed, .. } => Ok(Done { position: base + covered, reply: body, replayed }),
             Answer::Replay { status, body, position } if is_refusal(status) => Err(refused_before(&body, position)),
             Answer::Replay { body, position, .. } => Ok(Done { position, reply: body, replayed: true }),
+        }
+    }
+
+    /// The same answer, to the same command once more.
+    fn again(self) -> Answer {
+        match self {
+            Answer::Fresh { status, body, covered, refusal, .. } => Answer::Fresh { status, body, covered, refusal, replayed: true },
+            other => other,
         }
     }
 
@@ -105,7 +113,7 @@ impl Draft {
         let met = self.met.get(&pending.caller()).copied();
         let answer = match (met, recorded) {
             (Some((fingerprint, _)), _) if fingerprint != pending.fingerprint => Answer::KeyReused,
-            (Some((_, nth)), _) => self.answers[nth].clone(),
+            (Some((_, nth)), _) => self.answers[nth].clone().again(),
             (None, Some(recorded)) if recorded.fingerprint != pending.fingerprint => Answer::KeyReused,
             (None, Some(recorded)) => replay(unit, &context, &pending.request.command, recorded),
             (None, None) => self.decide(unit, &context, pending),
@@ -139,7 +147,7 @@ impl Draft {
             events_covered: covered,
             cause: refusal.as_ref().and_then(|refusal| refusal.cause).map(|sequence| (cause_stream(&request.command), sequence)),
         });
-        Answer::Fresh { status, body, covered, refusal }
+        Answer::Fresh { status, body, covered, refusal, replayed: false }
     }
 
     /// Lets time do what it does: holds run out, visits end, places are filled.
