@@ -14,11 +14,12 @@ pub mod command_log;
 pub mod due;
 pub mod load;
 pub mod log;
+pub mod repository;
 pub mod shards;
 pub mod singleton;
 
 pub use checkpoint::Checkpoint;
 pub use error::StoreError;
-pub use pool::{POSTGRES_MAJOR_MIN, PoolOptions, connect, migrate};
+pub use pool::{POSTGRES_MAJOR_MIN, PoolOptions, connect, migrate, pending_migrations};
 pub use raw_event::{DecodeCause, DecodeError, RawEvent};
 pub use sqlx::postgres::PgPool;

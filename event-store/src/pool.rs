@@ -79,10 +79,28 @@ async fn major_version(pool: &PgPool) -> Result<u32, StoreError> {
     Ok(u32::try_from(number).unwrap_or(0) / 10_000)
 }
 
+static MIGRATIONS: sqlx::migrate::Migrator = sqlx::migrate!("../migrations");
+
+/// The migrations that this database doesn't have yet, as `number description`; none if its schema is up to date.
+///
+/// # Errors
+/// If Postgres can't be asked.
+pub async fn pending_migrations(pool: &PgPool) -> Result<Vec<String>, StoreError> {
+    let asked: Result<bool, sqlx::Error> = sqlx::query_scalar("select to_regclass('_sqlx_migrations') is not null").fetch_one(pool).await;
+    let applied: Vec<i64> = if asked.map_err(StoreError::query("look for the table of migrations"))? {
+        let versions = sqlx::query_scalar("select version from _sqlx_migrations where success").fetch_all(pool).await;
+        versions.map_err(StoreError::query("read which migrations were applied"))?
+    } else {
+        Vec::new()
+    };
+    let pending = MIGRATIONS.iter().filter(|migration| !applied.contains(&migration.version));
+    Ok(pending.map(|migration| format!("{:04} {}", migration.version, migration.description)).collect())
+}
+
 /// Brings the schema up to date. Harmless when it is, and when several processes do it at once (they take turns).
 ///
 /// # Errors
 /// If a migration fails or an applied one was changed; the database then stays as the last good migration left it.
 pub async fn migrate(pool: &PgPool) -> Result<(), StoreError> {
-    sqlx::migrate!("../migrations").run(pool).await.map_err(StoreError::Migrate)
+    MIGRATIONS.run(pool).await.map_err(StoreError::Migrate)
 }
