@@ -12,6 +12,7 @@ from . import run, rust
 from .bench import bench
 from .down import down
 from .layout import Layout
+from .notices import notices
 from .status import logs, status
 from .tests_run import PARTS, test
 from .ui import Stop, complain, say
@@ -25,6 +26,7 @@ HELP = f"""Usage: ./dev COMMAND
   logs [NAME …]   follows the logs
   test [PART …]   every test there is, or some parts: {', '.join(PARTS)}
   bench           a rush of 1,000 fans against the running system, then a check of its log
+  notices [FILE]  makes NOTICES.md anew; into FILE, the full texts of licences
   socketing …     the built program: ./dev socketing rush --help
 
 Environment: SOCKETING_DATA (data folder, .data), SOCKETING_PORT (the page's port), DATABASE_URL and NATS_URL (databases
@@ -95,7 +97,7 @@ def _with_arguments(function: Callable[[Layout, list[str]], None]) -> Callable[[
     return command
 
 
-TAKE_ARGUMENTS = ("logs", "test", "bench", "socketing")
+TAKE_ARGUMENTS = ("logs", "test", "bench", "notices", "socketing")
 COMMANDS = {
     "up": _plain(up),
     "down": _plain(down),
@@ -103,5 +105,6 @@ COMMANDS = {
     "logs": _with_arguments(logs),
     "test": _with_arguments(test),
     "bench": _with_arguments(bench),
+    "notices": _with_arguments(lambda _, arguments: notices(arguments)),
     "socketing": _socketing,
 }

@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Callable, Iterator, Optional
 
-from . import browser, find, install, keep, rust, totals, ui, web
+from . import browser, find, install, keep, notices, rust, totals, ui, web
 from .layout import PROJECT, Layout, lock, need_space
 from .postgres import THROW_AWAY
 from .run import run
@@ -129,6 +129,9 @@ class Tests:
         with step("cargo deny") as this:
             self._run("deny", [self.tools["cargo-deny"], "--locked", "check", "bans", "licenses", "sources"])
             this.note("bans, licences, sources")
+        with step("Notices") as this:
+            _same(notices.NOTICES, notices.page(), "./dev notices")
+            this.note("up to date")
         self._npm_step("Biome", "lint", "run", "lint")
         self._npm_step("tsc", "typecheck", "run", "typecheck")
         self._cargo_step("clippy", "clippy", "--locked", "--workspace", "--all-targets", "--", "-D", "warnings")
