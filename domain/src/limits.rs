@@ -6,6 +6,16 @@ pub const PLAN_SEATS_MAX: usize = 100_000;
 pub const PLAN_BYTES_MAX: usize = 48 * 1024 * 1024;
 /// Problems listed for a bad plan; more would be noise to the person who mends it.
 pub const PLAN_PROBLEMS_MAX: usize = 200;
+/// Levels of a plan's JSON. The formats have nine; a million would be an attack on the parser.
+pub const PLAN_DEPTH_MAX: usize = 32;
+/// Objects in a plan's JSON: a seat has two, and rows, areas and points need a few. Bounds the memory that reading takes.
+pub const PLAN_OBJECTS_MAX: usize = 600_000;
+/// Areas of one plan, and shapes that are only drawn: more can't be told apart on a map.
+pub const PLAN_AREAS_MAX: usize = 2_000;
+/// Points of one outline.
+pub const OUTLINE_POINTS_MAX: usize = 2_000;
+/// How far from the origin a plan's coordinates may be: beyond, they lose the precision that drawing needs.
+pub const COORDINATE_MAX: f64 = 1e7;
 /// Price categories in one plan: more can't be told apart on a map.
 pub const CATEGORIES_MAX: usize = 64;
 /// Performances of one show: a daily run of a year.

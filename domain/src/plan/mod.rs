@@ -1,5 +1,13 @@
 //! Seating plans: immutable, named by their hash.
 
+mod check;
+mod geometry;
+mod import;
+mod loose;
+mod pretix;
+mod problems;
+mod shapes;
+
 use crate::SeatIndex;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use sha2::{Digest, Sha256};
@@ -99,7 +107,7 @@ pub struct Shape {
 }
 
 /// A seating plan. Immutable: a changed plan is another plan, with another hash.
-#[derive(Clone, PartialEq, Debug, Serialize, Deserialize, ToSchema)]
+#[derive(Clone, PartialEq, Debug, Default, Serialize, Deserialize, ToSchema)]
 pub struct Plan {
     /// Its name.
     pub name: String,
@@ -146,8 +154,7 @@ impl Plan {
     /// # Errors
     /// Everything that is wrong with it, at most [`crate::limits::PLAN_PROBLEMS_MAX`] problems.
     pub fn import(json: &[u8]) -> Result<Plan, Vec<Problem>> {
-        serde_json::from_slice(json)
-            .map_err(|error| vec![Problem { path: String::new(), code: "not_json".to_owned(), detail: error.to_string() }])
+        import::import(json)
     }
 
     /// The plan's name in the log: SHA-256 of its canonical JSON (serde's, fields in the order of the types).
