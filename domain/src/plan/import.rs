@@ -1,5 +1,6 @@
 //! Reading a plan that someone uploaded, in whichever format it is.
 
+use super::loose::Object;
 use super::problems::{of_all, unreadable};
 use super::{Plan, Problem, check, pretix};
 use crate::limits::{PLAN_BYTES_MAX, PLAN_DEPTH_MAX, PLAN_OBJECTS_MAX};
@@ -25,9 +26,10 @@ pub(super) fn import(json: &[u8]) -> Result<Plan, Vec<Problem>> {
         return of_all("too_many", format!("a plan's JSON has at most {PLAN_OBJECTS_MAX} objects, not {}", measure.objects));
     }
     match serde_json::from_slice(json) {
-        Ok(Probe { zones: Some(_), .. }) => pretix::read(json),
-        Ok(Probe { seats: Some(_), .. }) => check::read(json),
-        Ok(Probe { .. }) => of_all("not_a_plan", "a plan has zones (the pretix format) or seats (our own)"),
+        Ok(Object::Good(Probe { zones: Some(_), .. })) => pretix::read(json),
+        Ok(Object::Good(Probe { seats: Some(_), .. })) => check::read(json),
+        Ok(Object::Absent | Object::Other) => of_all("not_a_plan", "a plan is a JSON object"),
+        Ok(Object::Good(Probe { .. })) => of_all("not_a_plan", "a plan has zones (the pretix format) or seats (our own)"),
         Err(error) => unreadable(&error),
     }
 }
