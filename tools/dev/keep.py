@@ -73,7 +73,7 @@ def port(layout: Layout, name: str, patience_s: float = 0.0) -> int:
     kept = _read(path)
     chosen = kept.get(name)
     if not isinstance(chosen, int) or not _becomes_free(chosen, patience_s):
-        chosen = _free_port(FIRST_PORTS[name], set(kept.values()))
+        chosen = _free_port(FIRST_PORTS[name] + layout.port_offset, set(kept.values()))
         write_private(path, json.dumps({**kept, name: chosen}, indent=2))
     return chosen
 

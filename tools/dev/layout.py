@@ -17,6 +17,7 @@ from .ui import Stop, say
 
 PROJECT = Path(__file__).resolve().parents[2]
 SERVER_USERS = ("nobody", "daemon")  # PostgreSQL refuses to run as root: these exist everywhere and own nothing
+THROW_AWAY_PORTS = 300
 GIB = 1 << 30
 
 
@@ -28,6 +29,7 @@ class Layout:
     tools: Path
     server_user: Optional[str]
     pointer: Optional[Path] = None  # a second place for the run file, where programs in the project's folder look for it
+    port_offset: int = 0  # keeps throw-away systems off the ports of the lasting one, though that may not run now
 
     @property
     def logs(self) -> Path:
@@ -43,7 +45,7 @@ class Layout:
 
     def within(self, name: str) -> "Layout":
         """A layout of its own inside this one, for throw-away systems; the installed tools are shared."""
-        return Layout(self.data / name, self.tools, self.server_user)
+        return Layout(self.data / name, self.tools, self.server_user, port_offset=THROW_AWAY_PORTS)
 
     def prepare(self) -> None:
         for folder in (self.data, self.tools, self.logs, self.run):

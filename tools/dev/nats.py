@@ -11,7 +11,7 @@ from typing import Optional
 
 from . import find, install, keep, processes
 from .layout import PROJECT, Layout, write_private
-from .run import as_user, tail
+from .run import start_server, tail
 from .ui import Step, Stop
 
 CONFIGURATION = PROJECT / "nats" / "server.conf"
@@ -70,12 +70,8 @@ class Nats:
             "SOCKETING_NATS_RELAY_PASSWORD": passwords["relay"],
             "SOCKETING_NATS_READER_PASSWORD": passwords["reader"],
         }
-        with open(self.log, "ab") as log:
-            self.child = subprocess.Popen(
-                [program, "--config", self.conf, "--addr", "127.0.0.1", "--port", str(port), "--store_dir", self.folder],
-                cwd=self.folder, env=env, stdin=subprocess.DEVNULL, stdout=log, stderr=log,
-                start_new_session=True, **as_user(self.layout.server_user),
-            )
+        argv = [program, "--config", self.conf, "--addr", "127.0.0.1", "--port", port, "--store_dir", self.folder]
+        self.child = start_server(argv, log=self.log, cwd=self.folder, env=env, user=self.layout.server_user)
 
     def _wait_ready(self, step: Step) -> None:
         """Ready is when it greets a client: it listens only after JetStream has recovered."""

@@ -11,7 +11,7 @@ from typing import Optional
 
 from . import find, install, keep, processes
 from .layout import GIB, Layout, memory_bytes, write_private
-from .run import as_user, run, tail
+from .run import run, start_server, tail
 from .ui import Step, Stop
 
 START_S = 300.0  # recovery after a crash replays up to max_wal_size
@@ -140,12 +140,8 @@ class Postgres:
         """Starts the server once; false if the children of a killed one still hold its memory, so that it may try again."""
         self._forget_dead_server()
         began_at = self.log.stat().st_size if self.log.exists() else 0
-        with open(self.log, "ab") as log:
-            child = subprocess.Popen(
-                [self.server.bin / "postgres", "-D", self.data],
-                cwd=self.folder, env=self._env(), stdin=subprocess.DEVNULL, stdout=log, stderr=log,
-                start_new_session=True, **as_user(self.layout.server_user),
-            )
+        argv = [self.server.bin / "postgres", "-D", self.data]
+        child = start_server(argv, log=self.log, cwd=self.folder, env=self._env(), user=self.layout.server_user)
         if self._wait_ready(child, step):
             return True
         with open(self.log, "rb") as log:

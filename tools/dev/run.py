@@ -134,6 +134,21 @@ def _reap(child: subprocess.Popen) -> None:
         _children.discard(child)
 
 
+def start_server(argv: Sequence[object], *, log: Path, cwd: Path, env: Mapping[str, str], user: Optional[str]) -> subprocess.Popen:
+    """Starts a program that outlives this command."""
+    with open(log, "ab") as out:
+        return subprocess.Popen(
+            [str(arg) for arg in argv],
+            cwd=cwd,
+            env=dict(env),
+            stdin=subprocess.DEVNULL,
+            stdout=out,
+            stderr=out,
+            start_new_session=True,
+            **as_user(user),
+        )
+
+
 def as_user(user: Optional[str]) -> dict:
     """Popen's arguments that run a program as another user, with no groups of ours."""
     if user is None:

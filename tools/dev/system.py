@@ -12,11 +12,11 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Optional
 
-from . import keep, processes, rust, web
+from . import processes, rust, web
 from .layout import Layout, write_private
 from .nats import Nats
 from .postgres import LASTING, Durability, Postgres
-from .run import as_user, run, tail
+from .run import run, start_server, tail
 from .ui import Step, Stop
 
 READY_S = 120.0  # the first start folds the whole log
@@ -93,12 +93,7 @@ class System:
     def start(self, url: str, identity: str, step: Step) -> None:
         env = self.environment(url)
         env.update(SOCKETING_LISTEN=url.split("//")[1], SOCKETING_UI_DIR=str(self.app / "web"))
-        with open(self.log, "ab") as log:
-            child = subprocess.Popen(
-                [self.program, "serve"],
-                cwd=self.app, env=env, stdin=subprocess.DEVNULL, stdout=log, stderr=log,
-                start_new_session=True, **as_user(self.layout.server_user),
-            )
+        child = start_server([self.program, "serve"], log=self.log, cwd=self.app, env=env, user=self.layout.server_user)
         self._wait_ready(child, url, step)
         self._write_run_file(url, child.pid, identity)
 

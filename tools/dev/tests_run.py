@@ -123,7 +123,7 @@ class Tests:
 
     def lint(self) -> None:
         with step("The set-up's own tests") as this:
-            argv = [sys.executable, "-B", "-m", "unittest", "discover", "-v", "-s", PROJECT / "tools" / "dev" / "tests", "-t", PROJECT / "tools"]
+            argv = [sys.executable, "-B", "-W", "ignore::ResourceWarning", "-m", "unittest", "discover", "-v", "-s", PROJECT / "tools" / "dev" / "tests", "-t", PROJECT / "tools"]
             self._count("unittest", self._run("setup-tests", argv), this)
         self._cargo_step("cargo fmt", "fmt", "--all", "--check")
         with step("cargo deny") as this:

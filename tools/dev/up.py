@@ -55,9 +55,7 @@ def _bring_up(system: System, program: Path, pages: Path) -> str:
         url = system.written_down()["url"]
         say(f"  ✓ Socketing runs already, at {url}")
         return url
-    with step("Stopping what ran before") as this:
-        _stop_old(system)
-        this.note("done")
+    _stop_old(system)
     with step("Schema") as this:
         system.install(program, pages)
         system.tool("migrate", "http://127.0.0.1", "migrate")
@@ -70,7 +68,11 @@ def _bring_up(system: System, program: Path, pages: Path) -> str:
 
 
 def _stop_old(system: System) -> None:
-    left = system.stop_program()
+    if not system.running():
+        return
+    with step("Stopping what ran before") as this:
+        left = system.stop_program()
+        this.note("would not stop" if left else "stopped")
     if left:
         raise Stop(f"The Socketing that runs already would not stop: process {', '.join(str(p.pid) for p in left)}. End it with kill -9, then run ./dev up again.")
 
