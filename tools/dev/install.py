@@ -92,7 +92,10 @@ def _own_pip(layout: Layout) -> Optional[list[str]]:
     place = layout.tools / "pip"
     pip = [str(place / "bin" / "python3"), "-m", "pip"]
     if not run.capture([*pip, "--version"]):
-        run.capture([sys.executable, "-m", "venv", "--clear", place])
+        try:
+            run.run("python3 -m venv", [sys.executable, "-m", "venv", "--clear", place], log=layout.logs / "venv.log")
+        except run.Failed:
+            return None
     return pip if run.capture([*pip, "--version"]) else None
 
 

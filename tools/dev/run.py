@@ -3,6 +3,7 @@ from __future__ import annotations
 
 import os
 import re
+import shutil
 import signal
 import subprocess
 import threading
@@ -11,12 +12,13 @@ from typing import Callable, Mapping, Optional, Sequence
 
 from .ui import Cancelled, Stop
 
+FULL_BYTES = 32 << 20  # less than this free counts as full
 TAIL_LINES = 40  # of a log, shown when a step fails
 PROBE_S = 20.0  # a program asked for its version that doesn't answer in this time counts as broken
 POLL_S = 0.1  # how often a running program's output is looked at
 GRACE_S = 10.0  # between asking a child to stop and making it stop
 
-NO_SPACE = re.compile(r"No space left on device|ENOSPC|os error 28\b|disk quota exceeded", re.IGNORECASE)
+NO_SPACE = re.compile(r"No space left on device|ENOSPC|os error 28\b|disk quota exceeded|Check free disk space", re.IGNORECASE)
 NO_NETWORK = re.compile(
     r"Could not resolve host|Temporary failure in name resolution|Name or service not known|Network is unreachable"
     r"|NewConnectionError|ConnectTimeoutError|ReadTimeoutError|ENOTFOUND|EAI_AGAIN|ECONNREFUSED.*registry|ETIMEDOUT"
@@ -49,13 +51,21 @@ def explain(name: str, code: int, log: Path) -> str:
     shown = tail(log)
     ended = f"was killed by signal {-code}" if code < 0 else f"ended with code {code}"
     text = f"{name} {ended}. The end of its log ({log}):\n{shown}"
-    if NO_SPACE.search(shown):
+    if NO_SPACE.search(shown) or _nearly_full(log):
         text += "\nThe disk is full. Free some space (the build needs about 4 GB), then run the command again."
     elif NO_NETWORK.search(shown):
         text += "\nIt could not reach a package registry. Check the network (and any proxy), then run the command again."
     if code == -signal.SIGKILL:
         text += "\nSignal 9 usually means that memory ran out: close something, or add swap, then run it again."
     return text
+
+
+def _nearly_full(log: Path) -> bool:
+    """Many programs fail on a full disk without saying why."""
+    try:
+        return shutil.disk_usage(log.parent).free < FULL_BYTES
+    except OSError:
+        return False
 
 
 def run(

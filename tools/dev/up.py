@@ -13,6 +13,7 @@ FREE_GIB = 1.0  # for the databases to start at all
 
 def up(layout: Layout) -> None:
     need_space(layout.data, FREE_GIB, "Running Socketing")
+    rust.cargo()  # before anything long begins
     with lock(layout, "system", "starting or stopping this system"):
         say(f"Socketing in {layout.data}")
         system = System(layout)
