@@ -13,7 +13,7 @@ from typing import Callable, Mapping, Optional, Sequence
 from .ui import Cancelled, Stop
 
 FULL_BYTES = 32 << 20  # less than this free counts as full
-TAIL_LINES = 40  # of a log, shown when a step fails
+TAIL_LINES = 80  # of a log, shown when a step fails
 PROBE_S = 20.0  # a program asked for its version that doesn't answer in this time counts as broken
 POLL_S = 0.1  # how often a running program's output is looked at
 GRACE_S = 10.0  # between asking a child to stop and making it stop

@@ -65,7 +65,9 @@ def build(layout: Layout, step: Step) -> Path:
     if not program.exists():
         need_space(_nearest(target), BUILD_GIB, "Building")
     counter = Counter(step)
-    run("cargo build", [cargo(), "build", "--locked", "-p", PACKAGE], log=layout.logs / "build.log", cwd=PROJECT, env=environment(), each_line=counter.line)
+    # With the workspace's features, not the package's alone: the tests then find every dependency built.
+    argv = [cargo(), "build", "--locked", "--workspace", "--bin", "socketing"]
+    run("cargo build", argv, log=layout.logs / "build.log", cwd=PROJECT, env=environment(), each_line=counter.line)
     step.note(f"{counter.compiled} packages compiled" if counter.compiled else "up to date")
     return program
 
