@@ -1,0 +1,22 @@
+import createClient from "openapi-fetch";
+import type { components, paths } from "./schema";
+
+/** The API, typed by the committed OpenAPI document. The session is an HttpOnly cookie, which the browser adds. */
+export const http = createClient<paths>({ baseUrl: "" });
+
+type Schemas = components["schemas"];
+export type ShowSummary = Schemas["ShowSummary"];
+export type Show = Schemas["Show"];
+export type Performance = Schemas["Performance"];
+export type Remaining = Schemas["Remaining"];
+export type CategoryPrice = Schemas["CategoryPrice"];
+export type Me = Schemas["Me"];
+export type LineView = Schemas["LineView"];
+export type Hold = Schemas["HoldReply"];
+export type Booking = Schemas["Booking"];
+export type BookingLine = Schemas["BookingLine"];
+export type BookingState = Schemas["BookingState"];
+export type Ticket = Schemas["Ticket"];
+export type Party = Schemas["Party"];
+export type Invitation = Schemas["Invitation"];
+export type Payment = Schemas["PaymentReply"];

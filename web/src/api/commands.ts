@@ -1,0 +1,110 @@
+import { http } from "./client";
+import { forgetPositions } from "./position";
+import { read, send } from "./send";
+import { uuidv7 } from "./uuid";
+
+// Each command makes its Idempotency-Key and the ids of what it creates once; every try carries the same ones.
+
+const withKey = (key: string) => ({ "Idempotency-Key": key });
+
+export const commands = {
+  /** Signing up is keyed by the e-mail address, so it needs no Idempotency-Key. */
+  signUp: (email: string, password: string, nickname: string | undefined) =>
+    send("", () =>
+      http.POST("/v1/accounts", {
+        params: { path: {} } as never,
+        body: { email, password, ...(nickname && { nickname }) },
+      }),
+    ),
+
+  signIn: (email: string, password: string) =>
+    send("", () => http.POST("/v1/sessions", { params: { path: {} } as never, body: { email, password } })),
+
+  async signOut(): Promise<void> {
+    await read(http.DELETE("/v1/sessions/current"));
+    forgetPositions();
+  },
+
+  invite: (performance: string, party: string, nickname: string) =>
+    send(uuidv7(), (key) =>
+      http.POST("/v1/performances/{performance}/parties/{party}/invitations", {
+        params: { path: { performance, party }, header: withKey(key) },
+        body: { nickname },
+      }),
+    ),
+
+  answerInvitation: (performance: string, party: string, answer: "accept" | "decline" | "leave") =>
+    send(uuidv7(), (key) =>
+      http.POST(`/v1/performances/{performance}/parties/{party}/${answer}`, {
+        params: { path: { performance, party }, header: withKey(key) },
+      }),
+    ),
+
+  joinLine: (performance: string, party: string | undefined) => {
+    const entry_id = uuidv7();
+    return send(uuidv7(), (key) =>
+      http.POST("/v1/performances/{performance}/line", {
+        params: { path: { performance }, header: withKey(key) },
+        body: { entry_id, ...(party && { party_id: party }) },
+      }),
+    );
+  },
+
+  leaveLine: (performance: string) =>
+    send(uuidv7(), (key) =>
+      http.POST("/v1/performances/{performance}/line/leave", {
+        params: { path: { performance }, header: withKey(key) },
+      }),
+    ),
+
+  hold: (performance: string, seats: readonly number[]) => {
+    const hold_id = uuidv7();
+    return send(uuidv7(), (key) =>
+      http.POST("/v1/performances/{performance}/holds", {
+        params: { path: { performance }, header: withKey(key) },
+        body: { hold_id, seats: [...seats] },
+      }),
+    );
+  },
+
+  extendHold: (performance: string, hold: string) =>
+    send(uuidv7(), (key) =>
+      http.POST("/v1/performances/{performance}/holds/{hold}/extend", {
+        params: { path: { performance, hold }, header: withKey(key) },
+      }),
+    ),
+
+  releaseHold: (performance: string, hold: string) =>
+    send(uuidv7(), (key) =>
+      http.POST("/v1/performances/{performance}/holds/{hold}/release", {
+        params: { path: { performance, hold }, header: withKey(key) },
+      }),
+    ),
+
+  book: (performance: string, hold: string) => {
+    const booking_id = uuidv7();
+    return send(uuidv7(), (key) =>
+      http.POST("/v1/performances/{performance}/bookings", {
+        params: { path: { performance }, header: withKey(key) },
+        body: { booking_id, hold_id: hold },
+      }),
+    );
+  },
+
+  pay: (performance: string, booking: string) => {
+    const payment_id = uuidv7();
+    return send(uuidv7(), (key) =>
+      http.POST("/v1/performances/{performance}/bookings/{booking}/pay", {
+        params: { path: { performance, booking }, header: withKey(key) },
+        body: { payment_id, method: "socketpay" },
+      }),
+    );
+  },
+
+  cancel: (performance: string, booking: string) =>
+    send(uuidv7(), (key) =>
+      http.POST("/v1/performances/{performance}/bookings/{booking}/cancel", {
+        params: { path: { performance, booking }, header: withKey(key) },
+      }),
+    ),
+};

@@ -1,0 +1,330 @@
+import { useQuery, useQueryClient } from "@tanstack/react-query";
+import { useCallback, useEffect, useMemo, useRef, useState } from "react";
+import { useLocation, useSearchParams } from "wouter";
+import type { LineView, Performance } from "../api/client";
+import { commands } from "../api/commands";
+import { isProblem } from "../api/problem";
+import { queries } from "../api/queries";
+import { useFormat, useT } from "../i18n";
+import { to } from "../routes";
+import { Areas } from "../seats/areas";
+import { Legend, PriceFilter, TogetherStepper } from "../seats/filter";
+import { HoldPanel } from "../seats/panel";
+import type { Plan } from "../seats/plan";
+import { type Picking, Rows } from "../seats/rows";
+import type { SeatStore } from "../seats/store";
+import { bookedSeats, useHolding, useSeatStore } from "../seats/use-seats";
+import { announce, toast } from "../ui/announce";
+import { Button, ButtonLink } from "../ui/button";
+import { Clock, useDeadline } from "../ui/countdown";
+import { BackIcon } from "../ui/icons";
+import { Page } from "../ui/page";
+import { Failed, FailureNotice, Loading, Notice, Skeleton } from "../ui/states";
+import { useAction } from "../ui/use-action";
+import { useBookings } from "./my-bookings";
+
+/** Seats chosen from a list: area, row, seat. Everything is text and buttons, and live. */
+export function SeatsPage({ performance }: { performance: string }) {
+  const t = useT();
+  const format = useFormat();
+  const about = useQuery(queries.performance(performance));
+  const plan = useQuery({ ...queries.plan(about.data?.plan ?? ""), enabled: about.data !== undefined });
+  const failure = about.error ?? plan.error;
+  const line = useQuery({ ...queries.line(performance), enabled: Boolean(useQuery(queries.me()).data) });
+  return (
+    <Page
+      title={t.titles.seats}
+      width="wide"
+      heading={t.seatsPage.heading}
+      above={about.data && `${format.text(about.data.title)} · ${format.dateTime(about.data.starts_at)}`}
+      beside={line.data?.session_ends_at && <Visit performance={performance} until={line.data.session_ends_at} />}
+    >
+      {failure && (!about.data || !plan.data) ? (
+        <Failed failure={failure} retry={() => void (about.isError ? about.refetch() : plan.refetch())} />
+      ) : about.data && plan.data ? (
+        <Hall about={about.data} plan={plan.data} line={line.data} />
+      ) : (
+        <Loading>
+          <Skeleton className="h-11 w-full" />
+          <div className="mt-6 grid gap-6 lg:grid-cols-[16rem_1fr_20rem]">
+            <Skeleton className="h-72" />
+            <Skeleton className="h-96" />
+          </div>
+        </Loading>
+      )}
+    </Page>
+  );
+}
+
+/** How long one may still choose. */
+function Visit({ performance, until }: { performance: string; until: string }) {
+  const t = useT();
+  const client = useQueryClient();
+  const left = useDeadline(until, () => void client.invalidateQueries(queries.line(performance)), true);
+  return (
+    <p className="text-sm text-ink-2">
+      {t.seatsPage.visitLeft} {left !== undefined && <Clock seconds={left} className="font-bold text-ink" />}
+    </p>
+  );
+}
+
+function Hall({ about, plan, line }: { about: Performance; plan: Plan; line: LineView | null | undefined }) {
+  const prices = useStable(about.prices);
+  const store = useSeatStore(about.performance_id, plan, prices);
+  return <Chooser about={about} store={store} line={line} />;
+}
+
+/** The same object as long as its content is the same: what is fetched again need not be built again. */
+function useStable<T>(value: T): T {
+  const kept = useRef(value);
+  if (JSON.stringify(kept.current) !== JSON.stringify(value)) kept.current = value;
+  return kept.current;
+}
+
+interface Lost {
+  seats: readonly number[];
+  alternatives: readonly number[];
+}
+
+function Chooser({ about, store, line }: { about: Performance; store: SeatStore; line: LineView | null | undefined }) {
+  const t = useT();
+  const client = useQueryClient();
+  const [, go] = useLocation();
+  const performance = about.performance_id;
+  const me = useQuery(queries.me()).data;
+  const signedIn = Boolean(me);
+  const { bookings } = useBookings({ enabled: signedIn });
+  const people = Math.max(1, line?.members.length ?? 1);
+  const inside = line?.state === "inside";
+  const limit = about.policies.seats_per_person * people;
+
+  const [lost, setLost] = useState<Lost>();
+  const [failure, setFailure] = useState<unknown>();
+  const [extended, setExtended] = useState<string>();
+  const booking = useAction();
+
+  const { holder, hold, pending } = useHolding(performance, signedIn, (thrown, asked) => {
+    if (isProblem(thrown, "seat_taken")) {
+      setLost({ seats: thrown.seats.length > 0 ? thrown.seats : asked, alternatives: thrown.alternatives });
+      return;
+    }
+    setFailure(thrown);
+    if (isProblem(thrown, "not_admitted", "unauthenticated")) void client.invalidateQueries(queries.line(performance));
+  });
+
+  // A hold's first member is who chose; the friends see it, and leave it to that one.
+  const byFriend = hold !== null && hold.members[0] !== me?.account_id;
+
+  const booked = useMemo(() => bookedSeats(bookings, performance), [bookings, performance]);
+  useEffect(() => store.own([...(hold?.seats ?? []), ...booked], pending), [store, hold, booked, pending]);
+  useSpokenHold(store, hold?.seats);
+
+  const left = useDeadline(
+    hold?.expires_at,
+    () => {
+      client.setQueryData(queries.hold(performance).queryKey, null);
+      toast(t.seatsPage.expired, "bad");
+    },
+    true,
+  );
+
+  const add = useCallback(
+    (seats: readonly number[]) => {
+      setLost(undefined);
+      setFailure(undefined);
+      const more = seats.filter((seat) => !holder.seats.includes(seat));
+      if (holder.seats.length + more.length > limit) toast(t.seatsPage.limit(limit), "bad");
+      else holder.add(more);
+    },
+    [holder, limit, t],
+  );
+  const pick = useCallback(
+    (seat: number) => {
+      if (holder.seats.includes(seat)) holder.remove(seat);
+      else if (!booked.includes(seat)) add([seat]);
+    },
+    [holder, booked, add],
+  );
+
+  const extend = () =>
+    booking.run(async () => {
+      if (!hold) return;
+      client.setQueryData(queries.hold(performance).queryKey, await commands.extendHold(performance, hold.hold_id));
+      setExtended(hold.hold_id);
+      toast(t.seatsPage.extended);
+    });
+  const book = () =>
+    booking.run(async () => {
+      if (!hold) return;
+      const made = await commands.book(performance, hold.hold_id);
+      client.setQueryData(queries.hold(performance).queryKey, null);
+      go(to.pay(performance, made.booking_id));
+    });
+
+  const unpaid = bookings?.find(
+    (one) => one.performance_id === performance && (one.state === "unpaid" || one.state === "paying"),
+  );
+  return (
+    <>
+      <div className="mb-5 grid gap-3 empty:hidden">
+        {unpaid && (
+          <Notice tone="lamp" title={t.seatsPage.unpaid}>
+            <ButtonLink tone="ink" size="small" className="mt-2" href={to.pay(performance, unpaid.booking_id)}>
+              {t.seatsPage.unpaidGo}
+            </ButtonLink>
+          </Notice>
+        )}
+        {line === null && <LookOnly about={about} />}
+        {inside && people > 1 && !byFriend && <Notice title={t.seatsPage.partyHint(people)} />}
+        {byFriend && <Notice tone="lamp" title={t.seatsPage.friendHolds} />}
+        {failure !== undefined && <FailureNotice failure={failure} />}
+        {booking.failure !== undefined && <FailureNotice failure={booking.failure} />}
+        {lost && <LostRace lost={lost} store={store} take={(seat) => add([seat])} />}
+      </div>
+      <List store={store} usable={inside && !byFriend} people={people} limit={limit} pick={pick} take={add}>
+        {inside && (
+          <HoldPanel
+            venue={store.venue}
+            hold={hold}
+            byFriend={byFriend}
+            pending={pending}
+            left={hold ? left : undefined}
+            holdSeconds={about.policies.hold_seconds}
+            limit={limit}
+            extended={hold !== null && extended === hold.hold_id}
+            busy={booking.busy}
+            onRemove={(seat) => holder.remove(seat)}
+            onClear={() => holder.clear()}
+            onExtend={() => void extend()}
+            onBook={() => void book()}
+          />
+        )}
+      </List>
+    </>
+  );
+}
+
+/** Says what one has just got, by its full name. */
+function useSpokenHold(store: SeatStore, seats: readonly number[] | undefined): void {
+  const t = useT();
+  const before = useRef<readonly number[]>([]);
+  useEffect(() => {
+    const now = seats ?? [];
+    const names = now.filter((seat) => !before.current.includes(seat)).map((seat) => seatName(store, seat, t));
+    if (names.length > 0) announce(t.seatsPage.held(names.join(", ")));
+    before.current = now;
+  }, [seats, store, t]);
+}
+
+function seatName(store: SeatStore, seat: number, t: ReturnType<typeof useT>): string {
+  const info = store.venue.info(seat);
+  return info ? t.seatsPage.seatName(info.area, info.row, info.number) : "";
+}
+
+function LookOnly({ about }: { about: Performance }) {
+  const t = useT();
+  return (
+    <Notice title={t.seatsPage.lookOnly}>
+      <p>{t.seatsPage.lookOnlyHint}</p>
+      <ButtonLink tone="ink" size="small" className="mt-3" href={to.show(about.show_id, about.performance_id)}>
+        {t.line.toShow}
+      </ButtonLink>
+    </Notice>
+  );
+}
+
+/** Someone was faster: which seat it was, and what is free next to it. */
+function LostRace({ lost, store, take }: { lost: Lost; store: SeatStore; take: (seat: number) => void }) {
+  const t = useT();
+  const format = useFormat();
+  const free = lost.alternatives.filter((seat) => store.isFree(seat));
+  return (
+    <Notice tone="lamp" alert title={t.seatsPage.lost(format.list(lost.seats.map((seat) => seatName(store, seat, t))))}>
+      <p>{free.length > 0 ? t.seatsPage.lostHint : t.seatsPage.lostNone}</p>
+      <div className="mt-3 flex flex-wrap gap-2 empty:hidden">
+        {free.map((seat) => (
+          <Button key={seat} size="small" onClick={() => take(seat)}>
+            {t.seatsPage.take(seatName(store, seat, t), format.won(store.venue.price(seat)))}
+          </Button>
+        ))}
+      </div>
+    </Notice>
+  );
+}
+
+/** The list itself: filter, areas, rows and seats. The chosen area stands in the address, so that Back works. */
+function List({
+  store,
+  usable,
+  people,
+  limit,
+  pick,
+  take,
+  children,
+}: Pick<Picking, "store" | "usable" | "pick" | "take"> & {
+  people: number;
+  limit: number;
+  children: React.ReactNode;
+}) {
+  const t = useT();
+  const [search, setSearch] = useSearchParams();
+  const [category, setCategory] = useState<number>();
+  const [together, setTogether] = useState<number>();
+  const asked = search.get("area");
+  const area = asked === null ? undefined : store.venue.areas[Number(asked)];
+  const fits = useCallback(
+    (seat: number) => category === undefined || store.venue.category(seat) === category,
+    [category, store],
+  );
+  const count = together ?? Math.min(people, limit);
+  const picking = useMemo(
+    () => ({ store, usable, together: count, fits, pick, take }),
+    [store, usable, count, fits, pick, take],
+  );
+  const rows = useRef<HTMLHeadingElement>(null);
+  const choose = (index: number) => {
+    setSearch({ area: String(index) });
+    requestAnimationFrame(() => rows.current?.focus({ preventScroll: false }));
+  };
+  return (
+    <>
+      <PriceFilter store={store} chosen={category} choose={setCategory} />
+      <div className="mt-5 grid items-start gap-6 lg:grid-cols-[13rem_1fr_17.5rem] xl:grid-cols-[15rem_1fr_19rem]">
+        <div className={`lg:sticky lg:top-24 ${area ? "max-lg:hidden" : ""}`}>
+          <Areas store={store} chosen={area?.index} fits={fits} choose={choose} />
+        </div>
+        <div className={area ? "" : "max-lg:hidden"}>
+          {area ? (
+            <>
+              <button
+                type="button"
+                onClick={() => setSearch({})}
+                className="-ml-2 flex min-h-11 items-center gap-1 rounded-lg px-2 text-sm font-semibold lg:hidden"
+              >
+                <BackIcon /> {t.seatsPage.otherArea}
+              </button>
+              <div className="mb-3 flex flex-wrap items-center justify-between gap-3">
+                <h2 ref={rows} tabIndex={-1} className="text-xl font-extrabold outline-none">
+                  {area.name}
+                </h2>
+                {usable && limit > 1 && <TogetherStepper value={count} max={limit} onChange={setTogether} />}
+              </div>
+              {usable && <p className="sr-only">{t.seatsPage.help}</p>}
+              <div className="grid gap-4">
+                <div className="max-lg:order-last">
+                  <Legend />
+                </div>
+                <Rows key={area.index} area={area} picking={picking} />
+              </div>
+            </>
+          ) : (
+            <div className="grid min-h-64 place-items-center rounded-card border border-dashed border-edge p-8 text-center text-ink-2">
+              {t.seatsPage.chooseArea}
+            </div>
+          )}
+        </div>
+        {children}
+      </div>
+    </>
+  );
+}
