@@ -1,7 +1,7 @@
 import tailwindcss from "@tailwindcss/vite";
 import react from "@vitejs/plugin-react";
 import { defineConfig } from "vitest/config";
-import { errorTexts } from "./scripts/error-texts";
+import { errorTexts } from "./scripts/error-texts.ts";
 
 const backend = process.env.SOCKETING_URL ?? "http://127.0.0.1:8600";
 
