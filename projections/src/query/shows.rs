@@ -60,6 +60,12 @@ pub(crate) struct Date {
     performance_id: PerformanceId,
     /// When it begins.
     starts_at: Timestamp,
+    /// Its seats, once it is on sale.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    seats: Option<u32>,
+    /// Seats that nobody has, once it is on sale.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    free: Option<u32>,
 }
 
 /// A show.
@@ -130,7 +136,7 @@ pub(crate) async fn list(
         (true, None) => return Err(Problem::new(codes::UNAUTHENTICATED)),
     };
     let (limit, after) = (page.limit()?, page.cursor(parse_cursor)?);
-    let mut snapshot = api.snapshot(&[Model::Catalogue], fresh.min_position, Touches::Any).await?;
+    let mut snapshot = api.snapshot(&[Model::Catalogue, Model::Sales], fresh.min_position, Touches::Any).await?;
     let (opens_at, show) = after.unzip();
     let rows: Vec<Row> = sqlx::query_as(
         "select show_id, title, venue, plan, prices, policies, sale_opens_at, published from catalogue_shows
@@ -166,7 +172,7 @@ pub(crate) async fn show(
 ) -> Result<Json<Show>, Problem> {
     let viewer = Viewer::of(&api, caller).await?;
     let touched = [StreamId::Show(show)];
-    let mut snapshot = api.snapshot(&[Model::Catalogue], fresh.min_position, Touches::Streams(&touched)).await?;
+    let mut snapshot = api.snapshot(&[Model::Catalogue, Model::Sales], fresh.min_position, Touches::Streams(&touched)).await?;
     let row: Option<Row> = sqlx::query_as(
         "select show_id, title, venue, plan, prices, policies, sale_opens_at, published from catalogue_shows
          where show_id = $1 and (published or organiser = $2 or $3)",
@@ -204,16 +210,22 @@ impl Viewer {
 }
 
 async fn dates(connection: &mut PgConnection, shows: Vec<Uuid>) -> Result<HashMap<Uuid, Vec<Date>>, Problem> {
-    let rows: Vec<(Uuid, Uuid, OffsetDateTime)> = sqlx::query_as(
-        "select show_id, performance_id, starts_at from catalogue_performances where show_id = any($1) order by starts_at, performance_id",
+    let rows: Vec<(Uuid, Uuid, OffsetDateTime, Option<i64>, Option<i64>)> = sqlx::query_as(
+        "select p.show_id, p.performance_id, p.starts_at, s.seats, s.free
+         from catalogue_performances p
+         left join lateral (select sum(seats) as seats, sum(seats - held - booked - sold) as free
+                            from sales where performance_id = p.performance_id and p.scheduled) s on true
+         where p.show_id = any($1) order by p.starts_at, p.performance_id",
     )
     .bind(shows)
     .fetch_all(connection)
     .await
     .map_err(failed("reading performances"))?;
     let mut dates: HashMap<Uuid, Vec<Date>> = HashMap::new();
-    for (show, performance, starts_at) in rows {
-        dates.entry(show).or_default().push(Date { performance_id: performance.into(), starts_at: starts_at.into() });
+    let count = |number: Option<i64>| number.and_then(|number| u32::try_from(number).ok());
+    for (show, performance, starts_at, seats, free) in rows {
+        let (seats, free) = (count(seats), count(free));
+        dates.entry(show).or_default().push(Date { performance_id: performance.into(), starts_at: starts_at.into(), seats, free });
     }
     Ok(dates)
 }
