@@ -8,7 +8,7 @@ import sys
 from typing import Callable, Optional
 
 from . import layout as layouts
-from . import run, rust
+from . import lockfile, run, rust
 from .bench import bench
 from .down import down
 from .layout import Layout
@@ -26,6 +26,7 @@ HELP = f"""Usage: ./dev COMMAND
   logs [NAME …]   follows the logs
   test [PART …]   every test there is, or some parts: {', '.join(PARTS)}
   bench           a rush of 1,000 fans against the running system, then a check of its log
+  lock            completes web/package-lock.json after npm wrote it
   notices [FILE]  makes NOTICES.md anew; into FILE, the full texts of licences
   socketing …     the built program: ./dev socketing rush --help
 
@@ -105,6 +106,7 @@ COMMANDS = {
     "logs": _with_arguments(logs),
     "test": _with_arguments(test),
     "bench": _with_arguments(bench),
+    "lock": _plain(lambda _: lockfile.complete()),
     "notices": _with_arguments(lambda _, arguments: notices(arguments)),
     "socketing": _socketing,
 }

