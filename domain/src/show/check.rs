@@ -1,9 +1,7 @@
 //! What an organiser says of a show, held against the bounds and against its plan. Every refusal names the field.
 
-use super::{CategoryPrice, Date, Details, Event, Policies, Text};
-use crate::limits::{
-    CAPACITY_MAX, EVENT_BYTES_MAX, NAME_CHARS_MAX, PERFORMANCES_MAX, POLICY_SECONDS_MAX, PRICE_MAX_WON, SEATS_PER_PERSON_MAX,
-};
+use super::{CategoryPrice, Date, Details, Policies, Text};
+use crate::limits::{CAPACITY_MAX, NAME_CHARS_MAX, PERFORMANCES_MAX, POLICY_SECONDS_MAX, PRICE_MAX_WON, SEATS_PER_PERSON_MAX};
 use crate::plan::Plan;
 use crate::refusal::{Reason, Refusal, refuse};
 use crate::{PerformanceId, Timestamp, Won};
@@ -21,15 +19,6 @@ pub(super) fn details(details: &Details, plan: Option<&Plan>) -> Result<(), Refu
     dates(&details.dates, details.sale_opens_at)?;
     prices_by_category(plan, &details.prices)?;
     policies(&details.policies)
-}
-
-/// Checks that the event isn't larger than an event may be.
-pub(super) fn size(event: &Event) -> Result<(), Refusal> {
-    let bytes = serde_json::to_vec(event).map_or(usize::MAX, |json| json.len());
-    if bytes > EVENT_BYTES_MAX {
-        return refuse(Reason::Invalid, format!("the details take {bytes} bytes as an event, above {EVENT_BYTES_MAX}"));
-    }
-    Ok(())
 }
 
 fn text(field: &str, text: &Text) -> Result<(), Refusal> {

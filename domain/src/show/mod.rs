@@ -236,9 +236,7 @@ impl Show {
             return refuse(Reason::ShowExists, format!("show {show} exists already, with other details"));
         }
         check::details(details, plan)?;
-        let drafted = Event::ShowDrafted { show, organiser, details: details.clone() };
-        check::size(&drafted)?;
-        Ok(vec![drafted])
+        Ok(vec![Event::ShowDrafted { show, organiser, details: details.clone() }])
     }
 
     fn publish(&self, account: AccountId) -> Result<Vec<Event>, Refusal> {

@@ -1,0 +1,14 @@
+//! Given what happened, when something is asked, then this happens: every command of every aggregate, refusals included.
+
+mod account;
+mod bookings;
+mod common;
+mod hall;
+mod holds;
+mod line;
+mod party;
+mod payments;
+mod sale;
+mod show;
+mod wallet;
+mod world;
