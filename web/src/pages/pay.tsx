@@ -86,7 +86,6 @@ function Desk({ booking, paymentSeconds }: { booking: Booking; paymentSeconds: n
   return (
     <div className="grid gap-5">
       {left !== undefined && <Deadline left={left} of={paymentSeconds} />}
-      {paying && <Steps phase={payment.phase} />}
       {payment.reason !== undefined && !paying && <PaymentFailed reason={payment.reason} />}
       {payment.failure !== undefined && <FailureNotice failure={payment.failure} />}
       <section className="rounded-card border border-line bg-panel p-5">
@@ -109,16 +108,19 @@ function Desk({ booking, paymentSeconds }: { booking: Booking; paymentSeconds: n
         )}
       </section>
       <div className="sticky bottom-0 -mx-4 grid gap-3 border-line border-t bg-paper p-4 pb-[max(1rem,env(safe-area-inset-bottom))] sm:static sm:mx-0 sm:border-0 sm:p-0">
-        <Button
-          tone="lamp"
-          size="large"
-          wide
-          busy={paying}
-          disabled={left === 0 || (after !== undefined && after < 0)}
-          onClick={() => void payment.pay()}
-        >
-          {paying ? t.pay.paying : t.pay.button(format.won(booking.total))}
-        </Button>
+        {paying ? (
+          <Steps phase={payment.phase} />
+        ) : (
+          <Button
+            tone="lamp"
+            size="large"
+            wide
+            disabled={left === 0 || (after !== undefined && after < 0)}
+            onClick={() => void payment.pay()}
+          >
+            {t.pay.button(format.won(booking.total))}
+          </Button>
+        )}
       </div>
       {!paying && (
         <div>
@@ -220,6 +222,7 @@ function Steps({ phase }: { phase: Phase }) {
   const now = { idle: 0, asking: 0, approving: 1, confirmed: 3 }[phase];
   return (
     <section aria-label={t.pay.stepsLabel} aria-live="polite" className="rounded-card bg-board p-5 text-on-board">
+      <h2 className="mb-3 text-lg font-bold">{t.pay.paying}</h2>
       <ol className="grid gap-3">
         {steps.map((step, at) => (
           <li key={step} className={`flex items-center gap-3 ${at > now ? "text-on-board-2" : "font-semibold"}`}>

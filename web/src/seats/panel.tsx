@@ -136,24 +136,20 @@ function Lines({ venue, seats, pending, byFriend, onRemove, onClear }: PanelProp
           );
         })}
       </ul>
-      <div className="mt-2 flex items-center justify-between gap-3">
-        {byFriend ? (
-          <span />
-        ) : (
-          <Button tone="quiet" size="small" className="px-0!" onClick={onClear}>
-            {t.seatsPage.releaseAll}
-          </Button>
-        )}
-        <span className="max-lg:hidden">
-          <span className="mr-2 text-sm text-ink-2">{t.seatsPage.total}</span>
-          <Sum venue={venue} seats={seats} />
-        </span>
-      </div>
+      <p className="mt-2 flex items-baseline justify-between gap-3 border-ink border-t-2 pt-3 max-lg:hidden">
+        <span className="text-sm text-ink-2">{t.seatsPage.total}</span>
+        <span className="tnum text-xl font-extrabold">{format.won(total(venue, seats))}</span>
+      </p>
+      {!byFriend && (
+        <Button tone="quiet" size="small" className="px-0! lg:hidden" onClick={onClear}>
+          {t.seatsPage.releaseAll}
+        </Button>
+      )}
     </>
   );
 }
 
-function Buttons({ hold, pending, left, extended, busy, onExtend, onBook }: PanelProps) {
+function Buttons({ hold, pending, left, extended, busy, onClear, onExtend, onBook }: PanelProps) {
   const t = useT();
   const offer = hold !== null && !extended && left !== undefined && left > 0 && left <= OFFER_MORE_BELOW;
   return (
@@ -165,6 +161,9 @@ function Buttons({ hold, pending, left, extended, busy, onExtend, onBook }: Pane
       )}
       <Button tone="lamp" size="large" wide disabled={!hold || pending.length > 0} busy={busy} onClick={onBook}>
         {t.seatsPage.book}
+      </Button>
+      <Button tone="quiet" size="small" className="max-lg:hidden" onClick={onClear}>
+        {t.seatsPage.releaseAll}
       </Button>
     </div>
   );

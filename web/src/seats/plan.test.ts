@@ -33,7 +33,11 @@ describe("a venue as a list", () => {
   });
 
   it("sees the aisle", () => {
-    expect(rowA.seats.filter((seat) => venue.gapAfter(seat))).toEqual([1, 5]);
+    expect(venue.runs(rowA)).toEqual([
+      [0, 1],
+      [2, 3, 4, 5],
+    ]);
+    expect(venue.runs(rowB)).toEqual([[6, 7, 8, 9, 10, 11]]);
   });
 });
 

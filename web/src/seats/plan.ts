@@ -116,9 +116,15 @@ export class Venue {
     };
   }
 
-  /** Whether an aisle or an edge is between this seat and the next one of its row. */
-  gapAfter(seat: number): boolean {
-    return this.plan.seats[seat]?.right == null;
+  /** A row's seats in runs: between two runs there is an aisle. */
+  runs(row: RowNode): number[][] {
+    const runs: number[][] = [];
+    for (const seat of row.seats) {
+      const run = runs.at(-1);
+      if (run && this.connected([run.at(-1) ?? -1, seat])) run.push(seat);
+      else runs.push([seat]);
+    }
+    return runs;
   }
 
   /**

@@ -112,27 +112,31 @@ function Seats({ row, picking }: { row: RowNode; picking: Picking }) {
   const { store, usable, fits, pick } = picking;
   useRowVersion(store, row.index);
   const [stop, setStop] = useState(() => row.seats.find((seat) => store.isFree(seat)) ?? row.seats[0]);
+  const tile = (seat: number) => {
+    const info = store.venue.info(seat);
+    return (
+      info && (
+        <Tile
+          key={seat}
+          info={info}
+          state={store.state(seat)}
+          faded={!fits(seat)}
+          tabStop={seat === stop}
+          usable={usable}
+          onPick={() => pick(seat)}
+          onFocus={() => setStop(seat)}
+        />
+      )
+    );
+  };
   return (
-    <fieldset className="flex flex-wrap gap-1 pt-1.5 pb-1">
+    <fieldset className="flex flex-wrap gap-x-4 gap-y-[3px] pt-1.5 pb-1">
       <legend className="sr-only">{t.seatsPage.row(row.name)}</legend>
-      {row.seats.map((seat) => {
-        const info = store.venue.info(seat);
-        return (
-          info && (
-            <span key={seat} className={store.venue.gapAfter(seat) ? "mr-3 last:mr-0" : ""}>
-              <Tile
-                info={info}
-                state={store.state(seat)}
-                faded={!fits(seat)}
-                tabStop={seat === stop}
-                usable={usable}
-                onPick={() => pick(seat)}
-                onFocus={() => setStop(seat)}
-              />
-            </span>
-          )
-        );
-      })}
+      {store.venue.runs(row).map((run) => (
+        <div key={run[0]} className="flex flex-wrap gap-[3px]">
+          {run.map(tile)}
+        </div>
+      ))}
     </fieldset>
   );
 }

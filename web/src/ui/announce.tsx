@@ -48,7 +48,7 @@ export function Announcements() {
           <p key={id}>{text}</p>
         ))}
       </div>
-      <div className="pointer-events-none fixed inset-x-0 top-16 z-50 flex flex-col items-center gap-2 px-4">
+      <div className="pointer-events-none fixed inset-x-0 top-1.5 z-50 flex flex-col items-center gap-2 px-4">
         {now
           .filter(({ shown }) => shown)
           .map(({ id, text, tone }) => (

@@ -13,6 +13,9 @@ import { ListIcon, Mark, PeopleIcon, PersonIcon, ShowsIcon, TicketIcon } from ".
 /** Pages with an action bar of their own at the bottom: the tab bar makes way there. */
 const FLOW = /^\/(shows|performances|sign-in)/;
 
+/** Pages that use the whole width: the header goes along. */
+const WIDE = /\/seats$/;
+
 export function Shell({ children }: { children: ReactNode }) {
   const t = useT();
   const [path] = useLocation();
@@ -42,7 +45,9 @@ function Header() {
   const me = useQuery(queries.me());
   return (
     <header className="sticky top-0 z-40 border-line border-b bg-paper/95 backdrop-blur-sm">
-      <div className="mx-auto flex h-14 w-full max-w-6xl items-center gap-2 px-4 sm:h-16 sm:gap-6 sm:px-6">
+      <div
+        className={`mx-auto flex h-14 w-full items-center gap-2 px-4 sm:h-16 sm:gap-6 sm:px-6 ${WIDE.test(path) ? "max-w-[90rem]" : "max-w-6xl"}`}
+      >
         <Link href={to.home} className="flex items-center gap-2 rounded-lg text-lg font-extrabold tracking-tight">
           <Mark />
           <span className={me.data ? "max-[24rem]:sr-only" : ""}>{t.product}</span>
