@@ -135,3 +135,17 @@ macro_rules! error_responses {
         }
     };
 }
+
+/// The headers of a command, for the description of its endpoint.
+#[derive(utoipa::IntoParams)]
+#[into_params(parameter_in = Header)]
+#[allow(dead_code)] // only described: the extractors read the headers
+pub struct CommandHeaders {
+    /// A key of the client's choice, new for each command and the same for its retries: 1 to 255 visible ASCII characters.
+    /// The same key gets the same answer for at least 24 hours; with another command it is refused.
+    #[param(rename = "Idempotency-Key", required = true, example = "01980d2e-7f3a-7cc1-9d53-0c9a5b1f4e11")]
+    pub idempotency_key: String,
+    /// W3C trace context.
+    #[param(rename = "traceparent")]
+    pub traceparent: Option<String>,
+}

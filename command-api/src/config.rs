@@ -1,0 +1,79 @@
+//! Configuration of the command API.
+
+use crate::accounts::HashPool;
+use clap::Args;
+use socketing_service::{catalogue::codes, limit::Limit, limit::Rate};
+use std::{num::NonZeroUsize, str::FromStr, thread::available_parallelism};
+
+/// Options of the command API. Rates are written as 10/s, 10/m, 10/h, or off.
+#[derive(Clone, Debug, Args)]
+#[command(next_help_heading = "Command API")]
+pub struct CommandApiArgs {
+    /// Threads that hash passwords. Without it, one less than there are cores, so that one is left for the writers.
+    #[arg(long, env = "SOCKETING_PASSWORD_THREADS", value_parser = clap::value_parser!(u32).range(1..=64))]
+    pub password_threads: Option<u32>,
+
+    /// Sign-ins and sign-ups that wait for such a thread at most; more are told to come back (503).
+    #[arg(long, env = "SOCKETING_PASSWORD_QUEUE", default_value_t = 256, value_parser = clap::value_parser!(u32).range(1..=100_000))]
+    pub password_queue: u32,
+
+    /// Attempts to sign in to one account from one address.
+    #[arg(long, env = "SOCKETING_SIGN_IN_RATE", default_value = "10/m", value_parser = Rate::from_str)]
+    pub sign_in_rate: Rate,
+
+    /// Attempts to sign in to one account from all addresses together: guessing with many machines.
+    #[arg(long, env = "SOCKETING_SIGN_IN_ACCOUNT_RATE", default_value = "60/m", value_parser = Rate::from_str)]
+    pub sign_in_account_rate: Rate,
+
+    /// Attempts to sign in from one address (or IPv6 network) to all accounts together. High, because whole schools share
+    /// an address. This machine's own addresses aren't limited.
+    #[arg(long, env = "SOCKETING_SIGN_IN_ADDRESS_RATE", default_value = "600/m", value_parser = Rate::from_str)]
+    pub sign_in_address_rate: Rate,
+
+    /// Sign-ups from one address (or IPv6 network). This machine's own addresses aren't limited.
+    #[arg(long, env = "SOCKETING_SIGN_UP_RATE", default_value = "120/m", value_parser = Rate::from_str)]
+    pub sign_up_rate: Rate,
+
+    /// Commands of one account.
+    #[arg(long, env = "SOCKETING_COMMAND_RATE", default_value = "50/s", value_parser = Rate::from_str)]
+    pub command_rate: Rate,
+}
+
+impl CommandApiArgs {
+    /// Starts the threads that hash passwords.
+    ///
+    /// # Errors
+    /// If a thread can't be started.
+    pub fn hash_pool(&self) -> std::io::Result<HashPool> {
+        let cores = available_parallelism().map_or(1, NonZeroUsize::get);
+        let threads = self.password_threads.map_or_else(|| cores.saturating_sub(1).max(1), |threads| threads as usize);
+        HashPool::start(threads, self.password_queue as usize)
+    }
+
+    /// The limits that these rates make.
+    #[must_use]
+    pub fn limits(&self) -> Limits {
+        Limits {
+            sign_in: Limit::new("sign-in", codes::TOO_MANY_ATTEMPTS, self.sign_in_rate),
+            sign_in_account: Limit::new("sign-in-account", codes::TOO_MANY_ATTEMPTS, self.sign_in_account_rate),
+            sign_in_address: Limit::new("sign-in-address", codes::TOO_MANY_ATTEMPTS, self.sign_in_address_rate),
+            sign_up: Limit::new("sign-up", codes::TOO_MANY_REQUESTS, self.sign_up_rate),
+            command: Limit::new("command", codes::TOO_MANY_REQUESTS, self.command_rate),
+        }
+    }
+}
+
+/// How often things may be done.
+#[derive(Debug)]
+pub struct Limits {
+    /// Signing in, per account and address together.
+    pub sign_in: Limit,
+    /// Signing in, per account.
+    pub sign_in_account: Limit,
+    /// Signing in, per address.
+    pub sign_in_address: Limit,
+    /// Signing up, per address.
+    pub sign_up: Limit,
+    /// Commands, per account.
+    pub command: Limit,
+}

@@ -1,0 +1,44 @@
+//! What the executor answers, as HTTP.
+
+use crate::executor::{Done, Rejected};
+use axum::body::Body;
+use axum::http::{HeaderName, HeaderValue, StatusCode, header::CONTENT_TYPE};
+use axum::response::{IntoResponse, Response};
+use serde::Serialize;
+use socketing_service::Problem;
+use socketing_service::catalogue::codes;
+use std::time::Duration;
+use utoipa::ToSchema;
+
+/// Set on the answer of a command that was carried out before, under the same key.
+const REPLAYED: HeaderName = HeaderName::from_static("idempotency-replayed");
+
+/// What an accepted command is answered with.
+#[derive(Serialize, ToSchema)]
+pub(super) struct Answer<T> {
+    /// The log's position that covers the command: queries with this `min_position` see it.
+    pub(super) position: u64,
+    #[serde(flatten)]
+    pub(super) reply: T,
+}
+
+/// The recorded answer, byte for byte, with its position.
+pub(super) fn done(status: StatusCode, done: &Done) -> Response {
+    let json = HeaderValue::from_static("application/json");
+    let mut response = (status, [(CONTENT_TYPE, json)], Body::from(done.body())).into_response();
+    if done.replayed {
+        response.headers_mut().insert(REPLAYED, HeaderValue::from_static("true"));
+    }
+    response
+}
+
+impl From<Rejected> for Problem {
+    fn from(rejected: Rejected) -> Problem {
+        match rejected {
+            Rejected::Refused { refusal, position } => Problem::from(refusal).member("position", position),
+            Rejected::KeyReused => Problem::new(codes::IDEMPOTENCY_KEY_REUSED),
+            Rejected::Busy { retry_after_s } => Problem::new(codes::BUSY).retry_after(Duration::from_secs(retry_after_s.into())),
+            Rejected::Internal => Problem::new(codes::INTERNAL),
+        }
+    }
+}

@@ -1,0 +1,125 @@
+//! The commands over HTTP: one endpoint, or one small family, per file.
+//!
+//! Every handler reads the request, says who may ask, and hands one command to the executor; what it answers is what the
+//! executor recorded. Accounts, sessions and plans are plain rows, so their endpoints speak to the database.
+
+mod answer;
+mod bookings;
+mod command;
+mod holds;
+mod line;
+mod me;
+mod parties;
+mod pay;
+mod people;
+mod plan_bodies;
+mod plans;
+mod roles;
+mod sessions;
+mod shows;
+mod sign_up;
+mod time;
+
+use crate::accounts::HashPool;
+use crate::config::{CommandApiArgs, Limits};
+use crate::executor::Executor;
+use axum::extract::{DefaultBodyLimit, FromRef};
+use plan_bodies::PlanBodies;
+use socketing_domain::Clock;
+use socketing_domain::limits::PLAN_BYTES_MAX;
+use socketing_service::auth::Auth;
+use sqlx::PgPool;
+use std::sync::Arc;
+use std::time::Duration;
+use tokio::sync::Semaphore;
+use utoipa_axum::router::OpenApiRouter;
+use utoipa_axum::routes;
+
+/// Plans that are read at once: one of 48 MiB takes several times that while it is parsed.
+const IMPORTS_MAX: usize = 2;
+
+/// What every handler needs. Cheap to clone.
+#[derive(Clone)]
+pub struct Api(Arc<Inner>);
+
+struct Inner {
+    pool: PgPool,
+    executor: Executor,
+    auth: Auth,
+    hashes: HashPool,
+    limits: Limits,
+    clock: Arc<dyn Clock>,
+    session: Duration,
+    plans: PlanBodies,
+    imports: Semaphore,
+}
+
+impl Api {
+    /// Commands to this executor, by these options.
+    ///
+    /// # Errors
+    /// If the threads for passwords can't be started.
+    pub fn new(
+        pool: PgPool,
+        executor: Executor,
+        auth: Auth,
+        clock: Arc<dyn Clock>,
+        args: &CommandApiArgs,
+        session: Duration,
+    ) -> std::io::Result<Api> {
+        let plans = PlanBodies::new(pool.clone());
+        let (hashes, limits) = (args.hash_pool()?, args.limits());
+        let imports = Semaphore::new(IMPORTS_MAX);
+        Ok(Api(Arc::new(Inner { pool, executor, auth, hashes, limits, clock, session, plans, imports })))
+    }
+}
+
+impl FromRef<Api> for Auth {
+    fn from_ref(api: &Api) -> Auth {
+        api.0.auth.clone()
+    }
+}
+
+/// The routes, with their descriptions.
+pub fn router(api: Api) -> OpenApiRouter {
+    routes().with_state(api)
+}
+
+/// The description of the routes, without anything running.
+#[must_use]
+pub fn openapi() -> utoipa::openapi::OpenApi {
+    routes().into_openapi()
+}
+
+fn routes() -> OpenApiRouter<Api> {
+    let uploads = OpenApiRouter::new().routes(routes!(plans::import)).layer(DefaultBodyLimit::max(PLAN_BYTES_MAX));
+    OpenApiRouter::new()
+        .routes(routes!(sign_up::sign_up))
+        .routes(routes!(sessions::sign_in))
+        .routes(routes!(sessions::sign_out))
+        .routes(routes!(me::me))
+        .routes(routes!(people::find))
+        .routes(routes!(roles::grant))
+        .merge(uploads)
+        .routes(routes!(plans::plan))
+        .routes(routes!(shows::create))
+        .routes(routes!(shows::publish))
+        .routes(routes!(parties::invite))
+        .routes(routes!(parties::accept))
+        .routes(routes!(parties::decline))
+        .routes(routes!(parties::leave))
+        .routes(routes!(line::join))
+        .routes(routes!(line::leave))
+        .routes(routes!(holds::hold))
+        .routes(routes!(holds::mine))
+        .routes(routes!(holds::extend))
+        .routes(routes!(holds::release))
+        .routes(routes!(bookings::book))
+        .routes(routes!(bookings::cancel))
+        .routes(routes!(pay::pay))
+        .routes(routes!(pay::payment))
+        .routes(routes!(time::now))
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,117 @@
+//! Parties: friends who wait and sit together.
+
+use super::Api;
+use super::answer::Answer;
+use super::command::{Sender, body_command_errors, command_errors};
+use crate::accounts::people;
+use axum::extract::State;
+use axum::http::StatusCode;
+use axum::response::Response;
+use serde::Deserialize;
+use socketing_domain::party::Command;
+use socketing_domain::refusal::Reason;
+use socketing_domain::reply::PartyReply;
+use socketing_domain::unit::{self, UnitId};
+use socketing_domain::{AccountId, PartyId, PerformanceId};
+use socketing_service::catalogue::codes;
+use socketing_service::extract::{Json, Path, invalid};
+use socketing_service::openapi::CommandHeaders;
+use socketing_service::{Code, Problem};
+use utoipa::ToSchema;
+
+/// Whom to invite: by account or by exact nickname, one of the two.
+#[derive(Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Invitation {
+    /// The friend's account.
+    #[serde(default)]
+    account_id: Option<AccountId>,
+    /// The friend's nickname.
+    #[serde(default)]
+    nickname: Option<String>,
+}
+
+impl Invitation {
+    /// The friend's account, if there is one. Nicknames don't go further than here: the log knows accounts only.
+    async fn friend(self, api: &Api) -> Result<AccountId, Problem> {
+        let found = match (self.account_id, self.nickname) {
+            (Some(account), None) => people::by_account(&api.0.pool, account).await,
+            (None, Some(nickname)) => people::by_nickname(&api.0.pool, nickname.trim()).await,
+            _ => return Err(invalid("", "give account_id or nickname, one of the two")),
+        };
+        let found = found.map_err(|error| Problem::database("looking up a friend", &error))?;
+        found.map(|person| person.account_id).ok_or_else(|| Code::of(Reason::UnknownAccount).into())
+    }
+}
+
+body_command_errors!(InviteErrors: UnknownPerformance, UnknownAccount, NotLeader, PartyFull, PartyFrozen, AlreadyMember, InAnotherParty,
+    SelfInvitation, IdTaken, PerformanceStarted, Invalid, Forbidden);
+
+/// Invites a friend. The first invitation forms the party, under the id in the path (a UUIDv7 made by the client); who
+/// sends it leads.
+#[utoipa::path(post, path = "/v1/performances/{performance}/parties/{party}/invitations", operation_id = "invite_friend", tag = "parties",
+    params(("performance" = PerformanceId, Path), ("party" = PartyId, Path), CommandHeaders), request_body = Invitation,
+    responses((status = 200, description = "The party.", body = Answer<PartyReply>), InviteErrors),
+    security(("bearer" = []), ("cookie" = [])))]
+pub(super) async fn invite(
+    State(api): State<Api>,
+    Path((performance, party)): Path<(PerformanceId, PartyId)>,
+    sender: Sender,
+    Json(body): Json<Invitation>,
+) -> Result<Response, Problem> {
+    if party.0.get_version_num() != 7 {
+        return Err(Problem::new(codes::INVALID_ID).detail("a party's id is a UUIDv7 made by the client"));
+    }
+    let friend = body.friend(&api).await?;
+    send(&api, performance, party, sender, Command::InviteFriend { friend }).await
+}
+
+command_errors!(AcceptErrors: UnknownPerformance, UnknownParty, NotInvited, PartyFull, PartyFrozen, AlreadyMember, InAnotherParty,
+    PerformanceStarted, Forbidden);
+
+/// Says yes to an invitation.
+#[utoipa::path(post, path = "/v1/performances/{performance}/parties/{party}/accept", operation_id = "accept_invitation", tag = "parties",
+    params(("performance" = PerformanceId, Path), ("party" = PartyId, Path), CommandHeaders),
+    responses((status = 200, description = "The party.", body = Answer<PartyReply>), AcceptErrors),
+    security(("bearer" = []), ("cookie" = [])))]
+pub(super) async fn accept(
+    State(api): State<Api>,
+    Path((performance, party)): Path<(PerformanceId, PartyId)>,
+    sender: Sender,
+) -> Result<Response, Problem> {
+    send(&api, performance, party, sender, Command::AcceptInvitation).await
+}
+
+command_errors!(DeclineErrors: UnknownPerformance, UnknownParty, NotInvited, AlreadyMember, PartyFrozen, Forbidden);
+
+/// Says no to an invitation.
+#[utoipa::path(post, path = "/v1/performances/{performance}/parties/{party}/decline", operation_id = "decline_invitation", tag = "parties",
+    params(("performance" = PerformanceId, Path), ("party" = PartyId, Path), CommandHeaders),
+    responses((status = 200, description = "The party.", body = Answer<PartyReply>), DeclineErrors),
+    security(("bearer" = []), ("cookie" = [])))]
+pub(super) async fn decline(
+    State(api): State<Api>,
+    Path((performance, party)): Path<(PerformanceId, PartyId)>,
+    sender: Sender,
+) -> Result<Response, Problem> {
+    send(&api, performance, party, sender, Command::DeclineInvitation).await
+}
+
+command_errors!(LeaveErrors: UnknownPerformance, UnknownParty, NotInvited, PartyFrozen, Forbidden);
+
+/// Leaves a party before it is in line. Its leader can't.
+#[utoipa::path(post, path = "/v1/performances/{performance}/parties/{party}/leave", operation_id = "leave_party", tag = "parties",
+    params(("performance" = PerformanceId, Path), ("party" = PartyId, Path), CommandHeaders),
+    responses((status = 200, description = "The party.", body = Answer<PartyReply>), LeaveErrors),
+    security(("bearer" = []), ("cookie" = [])))]
+pub(super) async fn leave(
+    State(api): State<Api>,
+    Path((performance, party)): Path<(PerformanceId, PartyId)>,
+    sender: Sender,
+) -> Result<Response, Problem> {
+    send(&api, performance, party, sender, Command::LeaveParty).await
+}
+
+async fn send(api: &Api, performance: PerformanceId, party: PartyId, sender: Sender, command: Command) -> Result<Response, Problem> {
+    sender.answer(api, StatusCode::OK, UnitId::Performance(performance), unit::Command::Party(party, command)).await
+}

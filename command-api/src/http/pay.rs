@@ -1,0 +1,141 @@
+//! Paying. The provider is asked outside any writer, so the outcome comes a moment after the command; the answer waits
+//! for it a little, and says where to look if it takes longer.
+
+use super::Api;
+use super::answer::{Answer, done};
+use super::command::{Sender, body_command_errors};
+use axum::Json as JsonAnswer;
+use axum::extract::State;
+use axum::http::header::{LOCATION, RETRY_AFTER};
+use axum::http::{HeaderValue, StatusCode};
+use axum::response::{IntoResponse, Response};
+use serde::Deserialize;
+use socketing_domain::event::Actor;
+use socketing_domain::performance::{Command, Method};
+use socketing_domain::refusal::Reason;
+use socketing_domain::reply::{PaymentReply, PaymentState};
+use socketing_domain::unit::{self, Unit, UnitId};
+use socketing_domain::{BookingId, PaymentId, PerformanceId};
+use socketing_service::auth::Caller;
+use socketing_service::catalogue::codes;
+use socketing_service::extract::{Json, Path, new_id};
+use socketing_service::openapi::CommandHeaders;
+use socketing_service::{Code, Problem};
+use std::time::Duration;
+use utoipa::ToSchema;
+
+/// How long the answer waits for the outcome.
+const WAIT: Duration = Duration::from_secs(2);
+/// The pause between two looks: at an opening the log changes hundreds of times a second, mostly for others.
+const LOOK_EVERY: Duration = Duration::from_millis(20);
+
+/// How to pay.
+#[derive(Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub(super) struct NewPayment {
+    /// The new payment's id: a UUIDv7 made by the client.
+    payment_id: PaymentId,
+    /// The provider.
+    method: Method,
+}
+
+body_command_errors!(PayErrors: UnknownPerformance, UnknownBooking, BookingExpired, BookingCancelled, BookingPaid, PaymentInProgress,
+    PerformanceStarted, IdTaken, Invalid, Forbidden);
+
+/// Pays a booking. Answers with the outcome if it is known within 2 seconds, else with 202 and the payment's address. While
+/// a payment is in flight, or after one succeeded, that one is the answer: nobody pays twice.
+#[utoipa::path(post, path = "/v1/performances/{performance}/bookings/{booking}/pay", operation_id = "pay", tag = "bookings",
+    params(("performance" = PerformanceId, Path), ("booking" = BookingId, Path), CommandHeaders), request_body = NewPayment,
+    responses((status = 200, description = "The payment and its outcome: it succeeded, or failed for a reason.", body = Answer<PaymentReply>),
+        (status = 202, description = "The provider hasn't answered yet.", body = Answer<PaymentReply>,
+            headers(("Location" = String, description = "The payment."), ("Retry-After" = u32, description = "Seconds until the next look."))),
+        PayErrors),
+    security(("bearer" = []), ("cookie" = [])))]
+pub(super) async fn pay(
+    State(api): State<Api>,
+    Path((performance, booking)): Path<(PerformanceId, BookingId)>,
+    sender: Sender,
+    Json(body): Json<NewPayment>,
+) -> Result<Response, Problem> {
+    new_id("payment_id", body.payment_id.0)?;
+    let command = Command::Pay { payment: body.payment_id, booking, method: body.method };
+    let accepted = sender.send(&api, UnitId::Performance(performance), unit::Command::Performance(command)).await?;
+    let started: PaymentReply =
+        serde_json::from_str(&accepted.reply).map_err(|error| Problem::internal("reading a payment's recorded answer", &error))?;
+    if started.state != PaymentState::InFlight {
+        return Ok(sender.with_limits(done(StatusCode::OK, &accepted)));
+    }
+    let known = Answer { position: accepted.position, reply: started };
+    let now = tokio::time::timeout(WAIT, outcome(&api, performance, &known)).await;
+    let answer = match now {
+        Ok(settled) => JsonAnswer(settled?).into_response(),
+        Err(_) => in_flight(performance, known),
+    };
+    Ok(sender.with_limits(answer))
+}
+
+/// The payment, once it isn't in flight any more. Looks again whenever something was committed.
+async fn outcome(api: &Api, performance: PerformanceId, started: &Answer<PaymentReply>) -> Result<Answer<PaymentReply>, Problem> {
+    let mut committed = api.0.executor.committed();
+    loop {
+        committed.mark_unchanged();
+        let seen = look(api, performance, started.reply.payment_id).await?;
+        match seen {
+            Some(Seen { reply, position, .. }) if reply.state != PaymentState::InFlight => {
+                return Ok(Answer { position: position.max(started.position), reply });
+            }
+            _ => {}
+        }
+        tokio::time::sleep(LOOK_EVERY).await;
+        if committed.changed().await.is_err() {
+            return Err(Problem::new(codes::BUSY).retry_after(Duration::from_secs(1))); // the executor has stopped
+        }
+    }
+}
+
+fn in_flight(performance: PerformanceId, known: Answer<PaymentReply>) -> Response {
+    let PaymentReply { booking_id, payment_id, .. } = known.reply;
+    let address = format!("/v1/performances/{performance}/bookings/{booking_id}/payments/{payment_id}");
+    let location = HeaderValue::try_from(address).expect("ids are ASCII");
+    (StatusCode::ACCEPTED, [(LOCATION, location), (RETRY_AFTER, HeaderValue::from_static("1"))], JsonAnswer(known)).into_response()
+}
+
+/// A payment as its writer has it.
+struct Seen {
+    reply: PaymentReply,
+    payer: Actor,
+    position: u64,
+}
+
+async fn look(api: &Api, performance: PerformanceId, payment: PaymentId) -> Result<Option<Seen>, Problem> {
+    let find = move |unit: &Unit| {
+        let Unit::Performance(hall) = unit else { return None };
+        let seats = hall.performance();
+        Some((seats.payment_reply(payment)?, seats.payer(payment)?))
+    };
+    let found = api.0.executor.inspect(UnitId::Performance(performance), find).await?;
+    // Read after the look: what the look saw was committed, and announced, before.
+    let position = *api.0.executor.committed().borrow();
+    Ok(found.map(|(reply, payer)| Seen { reply, payer: Actor::Account(payer), position }))
+}
+
+socketing_service::error_responses!(
+    PaymentErrors: codes::INVALID_ID, codes::UNAUTHENTICATED, codes::SESSION_EXPIRED, codes::BUSY, codes::TIMEOUT, codes::UNAVAILABLE,
+    codes::INTERNAL, Code::of(Reason::UnknownPayment)
+);
+
+/// Tells how a payment stands, to whoever pays.
+#[utoipa::path(get, path = "/v1/performances/{performance}/bookings/{booking}/payments/{payment}", operation_id = "payment", tag = "bookings",
+    params(("performance" = PerformanceId, Path), ("booking" = BookingId, Path), ("payment" = PaymentId, Path)),
+    responses((status = 200, description = "The payment.", body = Answer<PaymentReply>), PaymentErrors),
+    security(("bearer" = []), ("cookie" = [])))]
+pub(super) async fn payment(
+    State(api): State<Api>,
+    Path((performance, booking, payment)): Path<(PerformanceId, BookingId, PaymentId)>,
+    caller: Caller,
+) -> Result<JsonAnswer<Answer<PaymentReply>>, Problem> {
+    let seen = look(&api, performance, payment).await?;
+    let theirs = seen.filter(|seen| seen.reply.booking_id == booking && seen.payer == caller.actor);
+    let Seen { reply, position, .. } = theirs.ok_or_else(|| Problem::new(Code::of(Reason::UnknownPayment)))?;
+    Ok(JsonAnswer(Answer { position, reply }))
+}
