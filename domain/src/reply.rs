@@ -91,6 +91,23 @@ pub struct HoldReply {
     pub members: Vec<AccountId>,
 }
 
+/// A hold whose time runs, as someone it is for finds it again: on another device, or after a reload.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize, ToSchema)]
+pub struct LiveHold {
+    /// The hold.
+    pub hold_id: HoldId,
+    /// Who chose; extending, releasing and booking it is theirs.
+    pub account: AccountId,
+    /// Everyone the seats are for, the one who chose first.
+    pub members: Vec<AccountId>,
+    /// Its seats, in the order they were asked for.
+    pub seats: Vec<SeatIndex>,
+    /// When it runs out.
+    pub expires_at: Timestamp,
+    /// Whether it was extended; that is possible once.
+    pub extended: bool,
+}
+
 /// A booking as it is now.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize, ToSchema)]
 pub struct BookingReply {

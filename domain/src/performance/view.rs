@@ -3,8 +3,8 @@
 use super::Performance;
 use super::state::{Outcome, Owner, Payment, Standing};
 use crate::plan::{Plan, PlanHash};
-use crate::reply::{BookingReply, BookingState, HoldReply, PaymentReply, PaymentState, RefundReply, RefundState};
-use crate::{BookingId, HoldId, PaymentId, SeatIndex, Timestamp};
+use crate::reply::{BookingReply, BookingState, HoldReply, LiveHold, PaymentReply, PaymentState, RefundReply, RefundState};
+use crate::{AccountId, BookingId, HoldId, PaymentId, SeatIndex, Timestamp};
 use serde::{Deserialize, Serialize};
 
 /// How a seat stands on the map. The numbers are those of the seat map's digits.
@@ -74,6 +74,21 @@ impl Performance {
             expires_at: hold.expires_at,
             total: hold.seats.iter().filter_map(price).sum(),
             members: hold.members.clone(),
+        })
+    }
+
+    /// The hold that a person is a member of, while its time runs.
+    #[must_use]
+    pub fn live_hold_of(&self, account: AccountId, now: Timestamp) -> Option<LiveHold> {
+        let hold_id = *self.hold_of.get(&account)?;
+        let hold = self.holds.get(&hold_id).filter(|hold| hold.expires_at > now)?;
+        Some(LiveHold {
+            hold_id,
+            account: hold.account,
+            members: hold.members.clone(),
+            seats: hold.seats.clone(),
+            expires_at: hold.expires_at,
+            extended: hold.extended,
         })
     }
 

@@ -288,6 +288,22 @@ fn a_hold_shows_what_it_costs() {
 }
 
 #[test]
+fn everyone_a_hold_is_for_finds_it_again_while_its_time_runs() {
+    let mut performance = Performance::default();
+    [scheduled(), held_by(&[2, 1], 1, [4, 5], 0)].iter().for_each(|event| performance.evolve(event));
+    let of = |performance: &Performance, who, now| performance.live_hold_of(person(who), at(now));
+    let found = of(&performance, 1, 99).unwrap();
+    assert_eq!((found.hold_id, found.account, found.extended), (hold_id(1), person(2), false));
+    assert_eq!((found.seats, found.members), (vec![SeatIndex(4), SeatIndex(5)], vec![person(2), person(1)]));
+    assert_eq!(of(&performance, 1, 99), of(&performance, 2, 99));
+    assert_eq!((of(&performance, 2, 100), of(&performance, 3, 50)), (None, None));
+    performance.evolve(&Event::HoldExtended { hold: hold_id(1), expires_at: at(200) });
+    assert!(of(&performance, 1, 199).unwrap().extended);
+    performance.evolve(&released(1, [4, 5], Release::Released));
+    assert_eq!(of(&performance, 1, 50), None);
+}
+
+#[test]
 #[should_panic(expected = "which isn't free")]
 fn a_seat_held_twice_is_not_believed() {
     let mut performance = Performance::default();
