@@ -12,7 +12,8 @@ export type Remaining = Schemas["Remaining"];
 export type CategoryPrice = Schemas["CategoryPrice"];
 export type Me = Schemas["Me"];
 export type LineView = Schemas["LineView"];
-export type Hold = Schemas["HoldReply"];
+/** A hold, as it was just made or as it was found again; only the latter says whether it was extended. */
+export type Hold = Pick<Schemas["LiveHold"], "hold_id" | "seats" | "members" | "expires_at"> & { extended?: boolean };
 export type Booking = Schemas["Booking"];
 export type BookingLine = Schemas["BookingLine"];
 export type BookingState = Schemas["BookingState"];

@@ -1,6 +1,6 @@
 import { infiniteQueryOptions, QueryClient, queryOptions } from "@tanstack/react-query";
 import type { Plan } from "../seats/plan";
-import { http } from "./client";
+import { type Hold, http } from "./client";
 import { forgetPositions, minPosition } from "./position";
 import { isProblem, Problem } from "./problem";
 import { read, waitMs, worthRetrying } from "./send";
@@ -111,7 +111,7 @@ export const queries = {
   hold: (performance: string) =>
     queryOptions({
       queryKey: ["mine", "hold", performance],
-      queryFn: ({ signal }) =>
+      queryFn: ({ signal }): Promise<Hold | null> =>
         orNull(
           read(http.GET("/v1/performances/{performance}/holds/mine", { params: { path: { performance } }, signal })),
           "unknown_hold",

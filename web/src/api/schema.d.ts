@@ -26,6 +26,7 @@ export interface components {
     EntryReply: { entry_id: string; number: number; state: "waiting" | "inside"; ahead: number; session_ends_at?: string; party_id?: string; members: string[]; position: number };
     PartyReply: { party_id: string; performance_id: string; leader: string; members: string[]; invited: string[]; frozen: boolean; position: number };
     HoldReply: { hold_id: string; seats: number[]; expires_at: string; total: number; members: string[]; position: number };
+    LiveHold: { hold_id: string; account: string; seats: number[]; expires_at: string; members: string[]; extended: boolean; position: number };
     BookingReply: { booking_id: string; state: components["schemas"]["BookingState"]; lines: { seat: number; price: number; holder: string }[]; total: number; pay_by: string; position: number };
     PaymentReply: { payment_id: string; booking_id: string; state: "in_flight" | "succeeded" | "failed"; reason?: string; amount: number; position: number };
     BookingState: "unpaid" | "paying" | "paid" | "cancelled" | "expired";
@@ -60,7 +61,7 @@ export interface paths {
   "/v1/performances/{performance}/line": Post<P, { entry_id: string; party_id?: string }, S["EntryReply"]>;
   "/v1/performances/{performance}/line/leave": Post<P, undefined, { position: number }>;
   "/v1/performances/{performance}/holds": Post<P, { hold_id: string; seats: number[] }, S["HoldReply"], 201>;
-  "/v1/performances/{performance}/holds/mine": Get<P, S["HoldReply"]>;
+  "/v1/performances/{performance}/holds/mine": Get<P, S["LiveHold"]>;
   "/v1/performances/{performance}/holds/{hold}/extend": Post<P & { hold: string }, undefined, S["HoldReply"]>;
   "/v1/performances/{performance}/holds/{hold}/release": Post<P & { hold: string }, undefined, { position: number }>;
   "/v1/performances/{performance}/bookings": Post<P, { booking_id: string; hold_id: string }, S["BookingReply"], 201>;

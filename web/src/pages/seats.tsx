@@ -100,7 +100,6 @@ function Chooser({ about, store, line }: { about: Performance; store: SeatStore;
 
   const [lost, setLost] = useState<Lost>();
   const [failure, setFailure] = useState<unknown>();
-  const [extended, setExtended] = useState<string>();
   const booking = useAction();
 
   const { holder, hold, pending } = useHolding(performance, signedIn, (thrown, asked) => {
@@ -149,8 +148,8 @@ function Chooser({ about, store, line }: { about: Performance; store: SeatStore;
   const extend = () =>
     booking.run(async () => {
       if (!hold) return;
-      client.setQueryData(queries.hold(performance).queryKey, await commands.extendHold(performance, hold.hold_id));
-      setExtended(hold.hold_id);
+      const longer = { ...(await commands.extendHold(performance, hold.hold_id)), extended: true };
+      client.setQueryData(queries.hold(performance).queryKey, longer);
       toast(t.seatsPage.extended);
     });
   const book = () =>
@@ -189,9 +188,8 @@ function Chooser({ about, store, line }: { about: Performance; store: SeatStore;
             byFriend={byFriend}
             pending={pending}
             left={hold ? left : undefined}
-            holdSeconds={about.policies.hold_seconds}
+            holdSeconds={about.policies.hold_seconds * (hold?.extended ? 2 : 1)}
             limit={limit}
-            extended={hold !== null && extended === hold.hold_id}
             busy={booking.busy}
             onRemove={(seat) => holder.remove(seat)}
             onClear={() => holder.clear()}

@@ -35,7 +35,7 @@ class Server {
 const settled = () => new Promise((resolve) => setImmediate(resolve));
 
 function holdOf(seats: readonly number[], id: string): Hold {
-  return { hold_id: id, seats: [...seats], expires_at: "2030-01-01T00:00:00Z", total: 0, members: [], position: 1 };
+  return { hold_id: id, seats: [...seats], expires_at: "2030-01-01T00:00:00Z", members: [] };
 }
 
 function set() {

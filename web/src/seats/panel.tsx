@@ -18,7 +18,6 @@ export interface PanelProps {
   left: number | undefined;
   holdSeconds: number;
   limit: number;
-  extended: boolean;
   busy: boolean;
   onRemove: (seat: number) => void;
   onClear: () => void;
@@ -149,9 +148,9 @@ function Lines({ venue, seats, pending, byFriend, onRemove, onClear }: PanelProp
   );
 }
 
-function Buttons({ hold, pending, left, extended, busy, onClear, onExtend, onBook }: PanelProps) {
+function Buttons({ hold, pending, left, busy, onClear, onExtend, onBook }: PanelProps) {
   const t = useT();
-  const offer = hold !== null && !extended && left !== undefined && left > 0 && left <= OFFER_MORE_BELOW;
+  const offer = hold !== null && !hold.extended && left !== undefined && left > 0 && left <= OFFER_MORE_BELOW;
   return (
     <div className="grid gap-2">
       {offer && (
