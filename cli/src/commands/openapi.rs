@@ -1,0 +1,10 @@
+//! `socketing openapi`: the API's description, without a running system.
+
+use crate::failure::Exit;
+use crate::serve::document;
+
+/// Prints it.
+pub(crate) fn run() -> anyhow::Result<Exit> {
+    println!("{}", document::whole().to_pretty_json()?);
+    Ok(Exit::Ok)
+}

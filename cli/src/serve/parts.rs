@@ -1,0 +1,248 @@
+//! The services of one process: started in the order of what they stand on, stopped in the reverse.
+
+use crate::commands::serve::{Role, ServeArgs};
+use crate::failure::{Exit, Failure};
+use anyhow::Context as _;
+use async_nats::jetstream;
+use socketing_command_api::executor::Executor;
+use socketing_command_api::http::Api;
+use socketing_command_api::plans::PlanStore;
+use socketing_command_api::processes;
+use socketing_domain::SystemClock;
+use socketing_domain::unit::SHARDS;
+use socketing_event_store::PgPool;
+use socketing_nats::{NatsConfig, Relay, RelayState, RelayStatus, StreamOptions};
+use socketing_notifier::Notifier;
+use socketing_projections::Projections;
+use socketing_service::auth::{self, Auth};
+use socketing_service::health::{Finding, Health};
+use socketing_service::shutdown::Shutdown;
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
+use tokio::sync::watch;
+use tokio::time::{interval, timeout};
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+use utoipa_axum::router::OpenApiRouter;
+
+/// How long the relay gets to publish the last events. What is left is published by the next relay.
+const LAST_EVENTS_MAX: Duration = Duration::from_secs(2);
+/// How long a background task may take to end.
+const ENDING_MAX: Duration = Duration::from_secs(10);
+/// How often sign-outs of sessions that are over anyway are forgotten.
+const FORGET_SESSIONS_EVERY: Duration = Duration::from_secs(3600);
+/// Events that the copy in JetStream may be behind before this process says it isn't ready.
+const RELAY_LAG_MAX: u64 = 10_000;
+
+/// What runs in this process.
+pub(crate) struct Parts {
+    commands: Option<Commands>,
+    projections: Option<Reading>,
+    notifier: Option<Notifier>,
+    nats: async_nats::Client,
+}
+
+/// The write side.
+struct Commands {
+    executor: Executor,
+    api: Api,
+    processes: Background,
+    relay: Background,
+    relayed: watch::Receiver<RelayStatus>,
+}
+
+/// The read side.
+struct Reading {
+    projections: Projections,
+    runners: Background,
+}
+
+/// Tasks that end when they are told to.
+struct Background {
+    stop: CancellationToken,
+    tasks: TaskTracker,
+}
+
+impl Parts {
+    /// Starts the services of the role.
+    pub(crate) async fn start(args: &ServeArgs, pool: &PgPool, address: SocketAddr, shutdown: &Shutdown) -> anyhow::Result<Parts> {
+        let nats_url = args.nats.url().map_err(|error| Failure::new(Exit::Usage, "don't know the NATS server").because(error))?;
+        let nats = nats(nats_url.expose(), "socketing").await?;
+        let jetstream = socketing_nats::jetstream(&nats);
+        let auth =
+            Auth::start(pool, &args.session, args.http.origins(), shutdown.stop().clone()).await.context("starting authentication")?;
+        let commands = match args.role.has(Role::CommandApi) {
+            true => {
+                let relay_url = args.nats_relay_url.as_deref().unwrap_or(nats_url.expose());
+                Some(Commands::start(args, pool, &auth, &jetstream, relay_url, address).await?)
+            }
+            false => None,
+        };
+        let projections = args.role.has(Role::Projections).then(|| Reading::start(args, pool, &auth, &jetstream));
+        let notifier = args
+            .role
+            .has(Role::Notifier)
+            .then(|| socketing_notifier::start(pool.clone(), Some(jetstream.clone()), auth.clone(), &args.live, shutdown));
+        Ok(Parts { commands, projections, notifier, nats })
+    }
+
+    /// The routes of the services here, with their descriptions.
+    pub(crate) fn router(&self) -> OpenApiRouter {
+        let mut router = OpenApiRouter::new();
+        if let Some(commands) = &self.commands {
+            router = router.merge(socketing_command_api::http::router(commands.api.clone()));
+        }
+        if let Some(reading) = &self.projections {
+            router = router.merge(reading.projections.router());
+        }
+        if let Some(notifier) = &self.notifier {
+            router = router.merge(socketing_notifier::router(notifier));
+        }
+        router
+    }
+
+    /// Adds the services' checks to `/readyz`. NATS itself is none: everything goes on without it, more slowly; how far
+    /// its copy is behind is one.
+    pub(crate) fn health(&self, mut health: Health) -> Health {
+        let nats = self.nats.clone();
+        health = health.check("nats", move || {
+            let connected = socketing_nats::is_connected(&nats);
+            async move { if connected { Ok("connected".to_owned()) } else { Err("not connected".to_owned()) } }
+        });
+        if let Some(commands) = &self.commands {
+            health = commands.health(health);
+        }
+        if let Some(reading) = &self.projections {
+            health = reading.projections.checks(health);
+        }
+        if let Some(notifier) = &self.notifier {
+            health = notifier.health(health);
+        }
+        health
+    }
+
+    /// Stops everything, after the last request was answered.
+    pub(crate) async fn stop(self) {
+        if let Some(commands) = self.commands {
+            commands.stop().await;
+        }
+        if let Some(reading) = self.projections {
+            reading.runners.end("projections").await;
+        }
+        if let Some(notifier) = &self.notifier
+            && !notifier.finished(ENDING_MAX).await
+        {
+            tracing::warn!("live connections take too long to close; they are cut");
+        }
+        drop(self.nats.drain().await);
+    }
+}
+
+impl Commands {
+    async fn start(
+        args: &ServeArgs,
+        pool: &PgPool,
+        auth: &Auth,
+        jetstream: &jetstream::Context,
+        relay_url: &str,
+        address: SocketAddr,
+    ) -> anyhow::Result<Commands> {
+        let clock = Arc::new(SystemClock);
+        let executor = Executor::start(pool.clone(), PlanStore::new(pool.clone()), clock.clone(), &format!("http://{address}")).await;
+        let executor = executor.context("starting the executor")?;
+        let api = Api::new(pool.clone(), executor.clone(), auth.clone(), clock, &args.command_api, args.session.lifetime());
+        let api = api.context("starting the threads that hash passwords")?;
+        let processes = Background::new();
+        let (stop, managers) = (processes.stop.clone(), executor.clone());
+        processes.tasks.spawn(processes::run(pool.clone(), Some(jetstream.clone()), managers, stop.clone()));
+        processes.tasks.spawn(forget_sessions(pool.clone(), stop));
+        let options = StreamOptions { replicas: args.nats_replicas as usize, window_bytes: args.nats_window_bytes };
+        let client = nats(relay_url, "socketing-relay").await?;
+        let relay = Relay::new(pool.clone(), &client, options, Some(executor.committed()));
+        let (relayed, relaying) = (relay.status(), Background::new());
+        relaying.tasks.spawn(relay.run(relaying.stop.clone()));
+        Ok(Commands { executor, api, processes, relay: relaying, relayed })
+    }
+
+    fn health(&self, health: Health) -> Health {
+        let (executor, relayed) = (self.executor.clone(), self.relayed.clone());
+        let health = health.check("shards", move || {
+            let owned = executor.shards_owned();
+            let detail = format!("{owned} of {SHARDS} owned");
+            async move { if owned > 0 { Ok(detail) } else { Err(detail) } }
+        });
+        health.check("relay", move || {
+            let status = relayed.borrow().clone();
+            async move { judge(&status) }
+        })
+    }
+
+    async fn stop(self) {
+        self.processes.end("process managers").await;
+        self.executor.stop().await;
+        publish_the_rest(self.relayed, *self.executor.committed().borrow()).await;
+        self.relay.end("relay").await;
+    }
+}
+
+/// Waits until everything committed here is published, if this process's relay is the one.
+async fn publish_the_rest(mut relayed: watch::Receiver<RelayStatus>, committed: u64) {
+    let done = relayed.wait_for(|status| status.state != RelayState::Publishing || status.published >= committed);
+    if timeout(LAST_EVENTS_MAX, done).await.is_err() {
+        tracing::warn!(committed, "the last events are not published yet; the next relay does it");
+    }
+}
+
+impl Reading {
+    fn start(args: &ServeArgs, pool: &PgPool, auth: &Auth, jetstream: &jetstream::Context) -> Reading {
+        let runners = Background::new();
+        let parts = socketing_projections::Parts {
+            pool: pool.clone(),
+            jetstream: Some(jetstream.clone()),
+            auth: auth.clone(),
+            args: args.projections.clone(),
+        };
+        let projections = Projections::start(parts, &runners.stop, &runners.tasks);
+        Reading { projections, runners }
+    }
+}
+
+impl Background {
+    fn new() -> Background {
+        Background { stop: CancellationToken::new(), tasks: TaskTracker::new() }
+    }
+
+    async fn end(self, what: &str) {
+        self.stop.cancel();
+        self.tasks.close();
+        if timeout(ENDING_MAX, self.tasks.wait()).await.is_err() {
+            tracing::warn!("the {what} take too long to end; they are cut");
+        }
+    }
+}
+
+fn judge(status: &RelayStatus) -> Finding {
+    let lag = status.lag();
+    match &status.state {
+        RelayState::Standby => Ok("another process publishes".to_owned()),
+        RelayState::OtherHistory { reason } => Err(format!("stands still: {reason}")),
+        RelayState::Waiting { reason } => Err(format!("{lag} events behind: {reason}")),
+        RelayState::Publishing if lag > RELAY_LAG_MAX => Err(format!("{lag} events behind")),
+        RelayState::Publishing => Ok(format!("{lag} events behind")),
+    }
+}
+
+async fn nats(url: &str, name: &str) -> anyhow::Result<async_nats::Client> {
+    let connected = socketing_nats::connect(&NatsConfig { url: url.to_owned(), name: name.to_owned() }).await;
+    Ok(connected.map_err(|error| Failure::new(Exit::Usage, "can't use the NATS server").because(error).hint("is --nats-url right?"))?)
+}
+
+async fn forget_sessions(pool: PgPool, stop: CancellationToken) {
+    let mut ticks = interval(FORGET_SESSIONS_EVERY);
+    while stop.run_until_cancelled(ticks.tick()).await.is_some() {
+        if let Err(error) = auth::delete_expired(&pool).await {
+            tracing::warn!(error = &error as &dyn std::error::Error, "sign-outs of sessions that are over can't be forgotten");
+        }
+    }
+}

@@ -1,0 +1,262 @@
+//! Money balances, to the won: what wallets were charged is sold, refunded, owed, or in doubt; no wallet is ever
+//! negative, and each says what its own history says.
+
+use super::check::{Check, Seen};
+use super::findings::Findings;
+use crate::output::grouped;
+use socketing_domain::event::{Event, StreamId};
+use socketing_domain::performance::Event as P;
+use socketing_domain::wallet::Event as W;
+use socketing_domain::{AccountId, BookingId, PaymentId, PerformanceId, RefundId, Won};
+use std::collections::HashMap;
+
+/// How far a payment is, by its performance.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+enum Stage {
+    InFlight,
+    Failed,
+    Sold,
+}
+
+/// One payment, as performance and wallet tell it.
+struct Payment {
+    booking: BookingId,
+    account: AccountId,
+    amount: Won,
+    stage: Stage,
+    charged: Won,
+    refund: Option<Refund>,
+    begun: u64,
+}
+
+/// The one refund a payment may have.
+struct Refund {
+    id: RefundId,
+    amount: Won,
+    paid_back: bool,
+    completed: bool,
+}
+
+/// One booking's price, and whether it ended.
+struct Booking {
+    total: Won,
+    cancelled: bool,
+}
+
+/// Clients make the ids of bookings and payments: they are unique within their performance only.
+type Of<Id> = (PerformanceId, Id);
+
+/// Folds wallets, payments and bookings.
+pub(crate) struct Money {
+    wallets: HashMap<AccountId, Won>,
+    payments: HashMap<Of<PaymentId>, Payment>,
+    bookings: HashMap<Of<BookingId>, Booking>,
+    refunds: HashMap<RefundId, Of<PaymentId>>,
+    findings: Findings,
+}
+
+/// Sums in the end, in won. Wider than [`Won`]: they are sums over the whole log.
+#[derive(Default, PartialEq, Eq, Debug)]
+struct Sums {
+    charged: i128,
+    sold: i128,
+    refunded: i128,
+    owed: i128,
+    in_doubt: i128,
+}
+
+impl Money {
+    pub(crate) fn new() -> Money {
+        Money {
+            wallets: HashMap::new(),
+            payments: HashMap::new(),
+            bookings: HashMap::new(),
+            refunds: HashMap::new(),
+            findings: Findings::new("money", "charged = sold + refunded + owed + in doubt, and no wallet is negative"),
+        }
+    }
+
+    fn wallet(&mut self, of: AccountId, event: &W) -> Result<(), String> {
+        match event {
+            W::WalletOpened { account, balance } => {
+                let twice = self.wallets.insert(of, *balance).is_some();
+                require(!twice && *account == of, || format!("wallet {of} is opened twice, or as {account}"))
+            }
+            W::WalletCharged { payment, performance, booking, amount, balance } => {
+                let before = self.move_to(of, *balance)?;
+                require(before.checked_sub(*amount) == Some(*balance), || {
+                    format!("wallet {of} goes from {before} to {balance} by a charge of {amount}")
+                })?;
+                self.charge(of, (*performance, *payment), *booking, *amount)
+            }
+            W::WalletRefunded { refund, payment, amount, balance } => {
+                let before = self.move_to(of, *balance)?;
+                require(before.checked_add(*amount) == Some(*balance), || {
+                    format!("wallet {of} goes from {before} to {balance} by a refund of {amount}")
+                })?;
+                self.pay_back(of, *refund, *payment, *amount)
+            }
+        }
+    }
+
+    /// The wallet's balance before, and from now on the one that its event tells.
+    fn move_to(&mut self, of: AccountId, balance: Won) -> Result<Won, String> {
+        self.wallets.insert(of, balance).ok_or_else(|| format!("wallet {of} moves before it is opened"))
+    }
+
+    fn charge(&mut self, of: AccountId, key: Of<PaymentId>, booking: BookingId, amount: Won) -> Result<(), String> {
+        let id = key.1;
+        let payment =
+            self.payments.get_mut(&key).ok_or_else(|| format!("wallet {of} is charged for payment {id}, which was never started"))?;
+        let once = payment.charged == Won::ZERO;
+        payment.charged = payment.charged.checked_add(amount).unwrap_or(Won::MAX);
+        require(once, || format!("payment {id} is charged twice"))?;
+        require((payment.account, payment.booking, payment.amount) == (of, booking, amount), || {
+            format!("payment {id} of {} by {} is charged as {amount} to {of}", payment.amount, payment.account)
+        })
+    }
+
+    fn pay_back(&mut self, of: AccountId, id: RefundId, payment: PaymentId, amount: Won) -> Result<(), String> {
+        let key = self.refunds.get(&id).filter(|key| key.1 == payment);
+        let known = key.and_then(|key| self.payments.get_mut(key)).filter(|known| known.account == of);
+        let refund = known.and_then(|known| known.refund.as_mut()).filter(|refund| refund.id == id && refund.amount == amount);
+        let refund = refund.ok_or_else(|| format!("wallet {of} is paid {amount} back by refund {id}, which isn't due"))?;
+        require(!std::mem::replace(&mut refund.paid_back, true), || format!("refund {id} is paid back twice"))
+    }
+
+    fn performance(&mut self, of: PerformanceId, event: &P, position: u64) -> Result<(), String> {
+        match event {
+            P::SeatsBooked { booking, lines, total, .. } => {
+                self.bookings.insert((of, *booking), Booking { total: *total, cancelled: false });
+                let sum: Won = lines.iter().map(|line| line.price).sum();
+                require(sum == *total, || format!("booking {booking} has seats for {sum} but a total of {total}"))
+            }
+            P::PaymentStarted { payment, booking, account, amount, .. } => {
+                self.start((of, *payment), *booking, *account, *amount, position)
+            }
+            P::PaymentFailed { payment, .. } => {
+                let known = self.payment((of, *payment))?;
+                let was = std::mem::replace(&mut known.stage, Stage::Failed);
+                let charged = known.charged;
+                require(was == Stage::InFlight && charged == Won::ZERO, || {
+                    format!("payment {payment} fails though it is {was:?} and charged {charged}")
+                })
+            }
+            P::SeatsSold { booking, payment, amount, .. } => self.sell((of, *payment), *booking, *amount),
+            P::BookingCancelled { booking, .. } => {
+                let known =
+                    self.bookings.get_mut(&(of, *booking)).ok_or_else(|| format!("booking {booking} is cancelled but was never made"))?;
+                known.cancelled = true;
+                Ok(())
+            }
+            P::RefundDue { refund, payment, amount, account, .. } => self.owe(*refund, (of, *payment), *account, *amount),
+            P::RefundCompleted { refund, amount, .. } => self.complete(*refund, *amount),
+            _ => Ok(()),
+        }
+    }
+
+    fn start(&mut self, key: Of<PaymentId>, booking: BookingId, account: AccountId, amount: Won, position: u64) -> Result<(), String> {
+        let (performance, id) = key;
+        let payment = Payment { booking, account, amount, stage: Stage::InFlight, charged: Won::ZERO, refund: None, begun: position };
+        require(self.payments.insert(key, payment).is_none(), || format!("payment {id} is started twice"))?;
+        let total = self.bookings.get(&(performance, booking)).map(|booking| booking.total);
+        require(total == Some(amount), || format!("payment {id} is of {amount}, its booking {booking} of {total:?}"))
+    }
+
+    fn sell(&mut self, key: Of<PaymentId>, booking: BookingId, amount: Won) -> Result<(), String> {
+        let id = key.1;
+        let payment = self.payment(key)?;
+        let was = std::mem::replace(&mut payment.stage, Stage::Sold);
+        require(was == Stage::InFlight && payment.charged == amount && payment.booking == booking, || {
+            format!("booking {booking} is sold for {amount}, but payment {id} is {was:?} and charged {}", payment.charged)
+        })
+    }
+
+    fn owe(&mut self, id: RefundId, key: Of<PaymentId>, account: AccountId, amount: Won) -> Result<(), String> {
+        let once = self.refunds.insert(id, key).is_none();
+        let payment = key.1;
+        let known = self.payment(key)?;
+        let first = known.refund.replace(Refund { id, amount, paid_back: false, completed: false }).is_none();
+        require(once && first, || format!("payment {payment} is refunded twice"))?;
+        require(known.account == account && known.charged == amount, || {
+            format!("refund {id} owes {amount} to {account}, but payment {payment} took {} from {}", known.charged, known.account)
+        })
+    }
+
+    fn complete(&mut self, id: RefundId, amount: Won) -> Result<(), String> {
+        let payment = self.refunds.get(&id).copied().ok_or_else(|| format!("refund {id} is completed but was never due"))?;
+        let refund = self.payment(payment)?.refund.as_mut().filter(|refund| refund.id == id);
+        let refund = refund.ok_or_else(|| format!("refund {id} is completed, but another is due"))?;
+        require(!std::mem::replace(&mut refund.completed, true), || format!("refund {id} is completed twice"))?;
+        require(refund.paid_back && refund.amount == amount, || format!("refund {id} of {amount} is completed before the wallet has it"))
+    }
+
+    fn payment(&mut self, key: Of<PaymentId>) -> Result<&mut Payment, String> {
+        self.payments.get_mut(&key).ok_or_else(|| format!("payment {} was never started", key.1))
+    }
+
+    /// Puts each charge where it belongs in the end, and tells the payments for which no place is right.
+    fn balance(&mut self) -> Sums {
+        let mut sums = Sums::default();
+        let mut faults = Vec::new();
+        for ((performance, id), payment) in &self.payments {
+            let charged = i128::from(payment.charged.get());
+            sums.charged += charged;
+            let cancelled = self.bookings.get(&(*performance, payment.booking)).is_some_and(|booking| booking.cancelled);
+            match (&payment.refund, payment.stage) {
+                (Some(refund), _) if refund.paid_back => sums.refunded += i128::from(refund.amount.get()),
+                (Some(refund), _) => sums.owed += i128::from(refund.amount.get()),
+                (None, Stage::Sold) if cancelled => {
+                    faults.push((payment.begun, format!("booking {} is cancelled, its payment {id} not refunded", payment.booking)))
+                }
+                (None, Stage::Sold) => sums.sold += i128::from(payment.amount.get()),
+                (None, Stage::InFlight) => sums.in_doubt += charged,
+                (None, Stage::Failed) => {}
+            }
+        }
+        faults.sort();
+        for (position, fault) in faults {
+            self.findings.fault(position, fault);
+        }
+        sums
+    }
+}
+
+impl Check for Money {
+    fn event(&mut self, event: &Seen<'_>) {
+        let Ok(recorded) = event.decoded else { return };
+        let found = match (recorded.stream, &recorded.event) {
+            (StreamId::Wallet(of), Event::Wallet(event)) => self.wallet(of, event),
+            (StreamId::Performance(of), Event::Performance(event)) => self.performance(of, event, recorded.position),
+            _ => return,
+        };
+        self.findings.looked();
+        if let Err(fault) = found {
+            self.findings.fault(recorded.position, fault);
+        }
+    }
+
+    fn end(&mut self, head: u64) {
+        let sums = self.balance();
+        let Sums { charged, sold, refunded, owed, in_doubt } = sums;
+        let told = |won: i128| grouped(u64::try_from(won).unwrap_or(0));
+        let note = format!(
+            "charged {} = sold {} + refunded {} + owed {} + in doubt {} won",
+            told(charged),
+            told(sold),
+            told(refunded),
+            told(owed),
+            told(in_doubt)
+        );
+        self.findings.expect(charged == sold + refunded + owed + in_doubt, head, || format!("money doesn't balance: {note}"));
+        self.findings.note = Some(note);
+    }
+
+    fn findings(self: Box<Self>) -> Findings {
+        self.findings
+    }
+}
+
+fn require(claim: bool, fault: impl FnOnce() -> String) -> Result<(), String> {
+    if claim { Ok(()) } else { Err(fault()) }
+}
