@@ -1,7 +1,8 @@
 //! Connections to Postgres: bounded, named, with timeouts that keep one stuck session from stopping the log.
 
 use crate::StoreError;
-use sqlx::postgres::{PgConnectOptions, PgPool, PgPoolOptions};
+use sqlx::Executor;
+use sqlx::postgres::{PgConnectOptions, PgConnection, PgPool, PgPoolOptions};
 use std::time::Duration;
 
 /// The oldest PostgreSQL that the schema and its statements were tried on.
@@ -47,6 +48,8 @@ impl PoolOptions {
             ("tcp_keepalives_idle", "10".into()),
             ("tcp_keepalives_interval", "3".into()),
             ("tcp_keepalives_count", "3".into()),
+            // The rollback on release is no news.
+            ("client_min_messages", "error".into()),
         ]
     }
 }
@@ -61,6 +64,7 @@ pub async fn connect(url: &str, options: &PoolOptions) -> Result<PgPool, StoreEr
     let pool = PgPoolOptions::new()
         .max_connections(options.connections_max)
         .acquire_timeout(options.acquire_timeout)
+        .after_release(|connection, _| Box::pin(leave_transaction(connection)))
         .connect_with(server.application_name(&options.application_name).options(options.settings()))
         .await
         .map_err(|source| StoreError::Connect { target: target.clone(), source })?;
@@ -69,6 +73,14 @@ pub async fn connect(url: &str, options: &PoolOptions) -> Result<PgPool, StoreEr
         return Err(StoreError::ServerTooOld { target, found, needed: POSTGRES_MAJOR_MIN });
     }
     Ok(pool)
+}
+
+/// A future that is dropped while `begin` waits for its answer leaves a transaction open that sqlx 0.8 doesn't know of:
+/// the next user of the connection would write into it, and nobody would ever commit. So whatever is open is rolled back
+/// when a connection comes back (outside of a transaction that does nothing).
+async fn leave_transaction(connection: &mut PgConnection) -> Result<bool, sqlx::Error> {
+    connection.execute("rollback").await?;
+    Ok(true)
 }
 
 async fn major_version(pool: &PgPool) -> Result<u32, StoreError> {

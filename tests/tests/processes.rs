@@ -1,0 +1,175 @@
+//! What follows from events: wallets, payments, refunds, room for the next; each exactly once, whatever stops in between.
+
+use anyhow::{Context, Result, anyhow};
+use socketing_command_api::executor::{Executor, Request};
+use socketing_command_api::processes;
+use socketing_domain::event::Actor;
+use socketing_domain::performance::{Command as Seats, Method};
+use socketing_domain::show::Policies;
+use socketing_domain::unit::{Command, Unit, UnitId};
+use socketing_domain::{AccountId, BookingId, PaymentId, RefundId, account};
+use socketing_tests::eventually;
+use socketing_tests::stage::{PRICE, Stage};
+use sqlx::PgPool;
+use tokio::task::JoinHandle;
+use tokio_util::sync::CancellationToken;
+
+/// The process managers, without JetStream: they read the log from Postgres.
+struct Processes {
+    stopping: CancellationToken,
+    task: JoinHandle<()>,
+}
+
+impl Processes {
+    fn start(stage: &Stage) -> Processes {
+        let stopping = CancellationToken::new();
+        let task = tokio::spawn(processes::run(stage.db.pool.clone(), None, stage.executor.clone(), stopping.clone()));
+        Processes { stopping, task }
+    }
+
+    async fn stop(self) -> Result<()> {
+        self.stopping.cancel();
+        Ok(self.task.await?)
+    }
+}
+
+/// Someone who signed up and is inside.
+async fn person(stage: &Stage) -> Result<AccountId> {
+    let account = stage.fan().await?;
+    let open = Command::Account(account::Command::OpenAccount { account });
+    let request = Request {
+        unit: UnitId::Account(account),
+        command: open,
+        actor: Actor::System("accounts"),
+        key: "open".into(),
+        traceparent: None,
+        causation: None,
+    };
+    stage.executor.execute(request).await.map_err(|rejected| anyhow!("open the account: {rejected}"))?;
+    Ok(account)
+}
+
+async fn balance(executor: &Executor, account: AccountId) -> Option<i64> {
+    let look = |unit: &Unit| match unit {
+        Unit::Wallet(wallet) => wallet.balance().map(socketing_domain::Won::get),
+        _ => None,
+    };
+    executor.inspect(UnitId::Wallet(account), look).await.ok().flatten()
+}
+
+async fn has_balance(stage: &Stage, account: AccountId, won: i64) {
+    eventually(&format!("the wallet holds {won} won"), || async { balance(&stage.executor, account).await == Some(won) }).await;
+}
+
+/// Holds and books seats.
+async fn book(stage: &Stage, account: AccountId, seats: &[u32]) -> Result<BookingId> {
+    let (hold, _) = stage.hold(account, seats).await?;
+    let booking = BookingId::new();
+    let command = Command::Performance(Seats::Book { booking, hold });
+    stage.send(Actor::Account(account), &booking.to_string(), command).await?;
+    Ok(booking)
+}
+
+async fn pay(stage: &Stage, account: AccountId, booking: BookingId) -> Result<PaymentId> {
+    let payment = PaymentId::new();
+    let command = Command::Performance(Seats::Pay { payment, booking, method: Method::Socketpay });
+    stage.send(Actor::Account(account), &payment.to_string(), command).await?;
+    Ok(payment)
+}
+
+async fn count(pool: &PgPool, event_type: &str) -> i64 {
+    sqlx::query_scalar("select count(*) from events where event_type = $1").bind(event_type).fetch_one(pool).await.unwrap_or(-1)
+}
+
+async fn happened(stage: &Stage, event_type: &str, times: i64) {
+    let pool = &stage.db.pool;
+    eventually(&format!("{event_type} happens {times} times"), || async move { count(pool, event_type).await == times }).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_booking_is_paid_once_and_makes_room() -> Result<()> {
+    let stage = Stage::new(4, 10, Policies::default()).await?;
+    let processes = Processes::start(&stage);
+    let fan = person(&stage).await?;
+    let booking = book(&stage, fan, &[1, 2]).await?;
+    pay(&stage, fan, booking).await?;
+    happened(&stage, "SeatsSold", 1).await;
+    happened(&stage, "EntryDeparted", 1).await;
+    has_balance(&stage, fan, 500_000 - 2 * PRICE).await;
+    processes.stop().await?;
+    assert_eq!(count(&stage.db.pool, "WalletCharged").await, 1);
+    Ok(())
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn who_has_too_little_keeps_the_booking_and_the_money() -> Result<()> {
+    let stage = Stage::new(4, 30, Policies { seats_per_person: 20, ..Policies::default() }).await?;
+    let processes = Processes::start(&stage);
+    let fan = person(&stage).await?;
+    let booking = book(&stage, fan, &(0..11).collect::<Vec<_>>()).await?;
+    pay(&stage, fan, booking).await?;
+    happened(&stage, "PaymentFailed", 1).await;
+    has_balance(&stage, fan, 500_000).await;
+    processes.stop().await?;
+    assert_eq!(count(&stage.db.pool, "SeatsSold").await + count(&stage.db.pool, "WalletCharged").await, 0);
+    Ok(())
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_was_paid_is_refunded_once() -> Result<()> {
+    let stage = Stage::new(4, 10, Policies::default()).await?;
+    let processes = Processes::start(&stage);
+    let fan = person(&stage).await?;
+    let booking = book(&stage, fan, &[5]).await?;
+    pay(&stage, fan, booking).await?;
+    happened(&stage, "SeatsSold", 1).await;
+    for key in ["cancel", "cancel", "cancel-again"] {
+        let cancel = Command::Performance(Seats::Cancel { booking, refund: RefundId(booking.0) });
+        stage.send(Actor::Account(fan), key, cancel).await.context("cancelling again changes nothing")?;
+    }
+    happened(&stage, "RefundCompleted", 1).await;
+    has_balance(&stage, fan, 500_000).await;
+    processes.stop().await?;
+    assert_eq!((count(&stage.db.pool, "RefundDue").await, count(&stage.db.pool, "WalletRefunded").await), (1, 1));
+    Ok(())
+}
+
+/// The process managers are stopped and started again and again, while people pay: everybody who is charged has seats,
+/// everybody who has seats was charged.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn payments_survive_process_managers_that_come_and_go() -> Result<()> {
+    const FANS: i64 = 40;
+    let stage = Stage::new(10, 10, Policies::default()).await?;
+    let come_and_go = async {
+        while count(&stage.db.pool, "SeatsSold").await < FANS {
+            let before = count(&stage.db.pool, "WalletCharged").await;
+            let processes = Processes::start(&stage);
+            let pool = &stage.db.pool;
+            // Stopped wherever it is, as soon as it has got anywhere.
+            eventually("a payment gets on", || async move {
+                count(pool, "WalletCharged").await > before || count(pool, "SeatsSold").await == FANS
+            })
+            .await;
+            processes.task.abort();
+            // An aborted owner's lease runs out by itself; the next one needn't wait for that here.
+            sqlx::query("update singleton_leases set expires_at = '-infinity'").execute(pool).await?;
+        }
+        anyhow::Ok(())
+    };
+    let everybody_pays = async {
+        for seat in 0..FANS as u32 {
+            let fan = person(&stage).await?;
+            let booking = book(&stage, fan, &[seat]).await?;
+            pay(&stage, fan, booking).await?;
+        }
+        anyhow::Ok(())
+    };
+    tokio::try_join!(come_and_go, everybody_pays)?;
+    let (charged, once): (i64, i64) = sqlx::query_as(
+        "select count(*), count(distinct payload->'WalletCharged'->>'payment') from events where event_type = 'WalletCharged'",
+    )
+    .fetch_one(&stage.db.pool)
+    .await?;
+    assert_eq!((charged, once, count(&stage.db.pool, "SeatsSold").await), (FANS, FANS, FANS));
+    Ok(())
+}
