@@ -1,0 +1,345 @@
+//! Random sequences of every command of a hall, with time passing and timers running or not, against the simple model.
+
+use crate::common::{SYSTEM, fan, id, person};
+use crate::model::{Model, PartyState, Standing, short_curtain};
+use crate::world::{World, open_line, schedule};
+use proptest::prelude::*;
+use socketing_domain::event::{Actor, Event, StreamId};
+use socketing_domain::performance::{Command as Seats, Method};
+use socketing_domain::refusal::Reason;
+use socketing_domain::unit::Command;
+use socketing_domain::{PartyId, Refusal, SeatIndex, Timestamp, party::Command as Party, waiting_room::Command as Line};
+
+/// One step. Things are named by small numbers, so that different steps mean the same ones, and some mean none.
+#[derive(Clone, Debug)]
+enum Step {
+    /// So many seconds pass.
+    Wait(u32),
+    /// The timers run.
+    Tick,
+    /// Someone asks something.
+    Fan(u128, Command),
+    /// The system asks something.
+    System(Command),
+    /// Someone who may well do something does it, to one of the things there are: the one at this place, counted round.
+    Aimed(Aim, usize),
+}
+
+/// What is done to one of the things there are.
+#[derive(Clone, Debug)]
+enum Aim {
+    /// People inside hold seats.
+    Hold(Vec<SeatIndex>),
+    Extend,
+    Release,
+    Book,
+    Pay,
+    Confirm,
+    Fail,
+    Cancel,
+    CompleteRefund,
+    Accept,
+    Decline,
+    LeaveParty,
+    /// A leader takes the party into the line.
+    JoinTogether,
+    LeaveLine,
+}
+
+fn who() -> impl Strategy<Value = u128> {
+    0..6_u128
+}
+
+/// A number of a thing: mostly of few, so that they are met again.
+fn thing() -> impl Strategy<Value = u128> {
+    prop_oneof![3 => 0..6_u128, 1 => 0..40_u128]
+}
+
+fn some_seats() -> impl Strategy<Value = Vec<SeatIndex>> {
+    let seat = prop_oneof![20 => 0..9_u32, 5 => 14..20_u32, 1 => 20..26_u32];
+    prop_oneof![
+        8 => prop::collection::vec(seat.clone(), 1..4),
+        1 => prop::collection::vec(seat, 0..9),
+    ]
+    .prop_map(|seats| seats.into_iter().map(SeatIndex).collect())
+}
+
+fn of_seats() -> impl Strategy<Value = Seats> {
+    let (hold, booking) = (|number: u128| id(200 + number), |number: u128| id(300 + number));
+    let (payment, refund) = (|number: u128| id(400 + number), |number: u128| id(500 + number));
+    prop_oneof![
+        6 => (thing(), some_seats()).prop_map(move |(number, seats)| Seats::HoldSeats { hold: hold(number), seats }),
+        1 => thing().prop_map(move |number| Seats::ExtendHold { hold: hold(number) }),
+        1 => thing().prop_map(move |number| Seats::ReleaseHold { hold: hold(number) }),
+        4 => (thing(), thing()).prop_map(move |(b, h)| Seats::Book { booking: booking(b), hold: hold(h) }),
+        4 => thing().prop_map(move |number| Seats::Book { booking: booking(number), hold: hold(number) }),
+        3 => (thing(), thing()).prop_map(move |(p, b)| Seats::Pay { payment: payment(p), booking: booking(b), method: Method::Socketpay }),
+        4 => thing().prop_map(move |number| Seats::Pay { payment: payment(number), booking: booking(number), method: Method::Socketpay }),
+        3 => (thing(), thing()).prop_map(move |(b, r)| Seats::Cancel { booking: booking(b), refund: refund(r) }),
+    ]
+}
+
+fn of_providers() -> impl Strategy<Value = Seats> {
+    let (payment, refund) = (|number: u128| id(400 + number), |number: u128| id(500 + number));
+    prop_oneof![
+        4 => (thing(), thing()).prop_map(move |(p, r)| Seats::ConfirmPayment { payment: payment(p), refund: refund(r) }),
+        2 => thing().prop_map(move |number| Seats::FailPayment { payment: payment(number), reason: "declined".to_owned() }),
+        1 => thing().prop_map(move |number| Seats::CompleteRefund { refund: refund(number) }),
+    ]
+}
+
+fn of_line() -> impl Strategy<Value = Line> {
+    let party = prop_oneof![2 => Just(None), 1 => (0..3_u128).prop_map(|number| Some(id(600 + number)))];
+    prop_oneof![
+        4 => (thing(), party).prop_map(|(number, party)| Line::JoinQueue { entry: id(100 + number), party }),
+        1 => Just(Line::LeaveQueue),
+    ]
+}
+
+fn of_party() -> impl Strategy<Value = Command> {
+    let command = prop_oneof![
+        3 => who().prop_map(|friend| Party::InviteFriend { friend: person(friend) }),
+        3 => Just(Party::AcceptInvitation),
+        1 => Just(Party::DeclineInvitation),
+        1 => Just(Party::LeaveParty),
+    ];
+    (0..3_u128, command).prop_map(|(number, command)| Command::Party(id(600 + number), command))
+}
+
+fn aim() -> impl Strategy<Value = Aim> {
+    use Aim::{Accept, Book, Cancel, CompleteRefund, Confirm, Decline, Extend, Fail, JoinTogether, LeaveLine, LeaveParty, Pay, Release};
+    prop_oneof![
+        8 => some_seats().prop_map(Aim::Hold),
+        8 => prop_oneof![Just(Book), Just(Pay), Just(Confirm)],
+        5 => prop_oneof![Just(Fail), Just(Cancel), Just(CompleteRefund), Just(Extend), Just(Release)],
+        3 => prop_oneof![Just(Accept), Just(Accept), Just(Accept), Just(Decline), Just(LeaveParty), Just(JoinTogether)],
+        1 => Just(LeaveLine),
+    ]
+}
+
+fn step() -> impl Strategy<Value = Step> {
+    prop_oneof![
+        40 => (aim(), any::<usize>()).prop_map(|(aim, place)| Step::Aimed(aim, place)),
+        8 => (0..60_u32).prop_map(Step::Wait),
+        1 => prop_oneof![Just(99), Just(100), Just(300), Just(500), Just(1_000)].prop_map(Step::Wait),
+        4 => Just(Step::Tick),
+        8 => (who(), of_line()).prop_map(|(who, command)| Step::Fan(who, Command::Line(command))),
+        3 => (who(), of_party()).prop_map(|(who, command)| Step::Fan(who, command)),
+        24 => (who(), of_seats()).prop_map(|(who, command)| Step::Fan(who, Command::Performance(command))),
+        1 => (who(), of_providers()).prop_map(|(who, command)| Step::Fan(who, Command::Performance(command))),
+        8 => of_providers().prop_map(|command| Step::System(Command::Performance(command))),
+        1 => of_seats().prop_map(|command| Step::System(Command::Performance(command))),
+        1 => who().prop_map(|who| Step::System(Command::Line(Line::Depart { account: person(who) }))),
+        1 => prop_oneof![Just(schedule(short_curtain())), Just(open_line())].prop_map(Step::System),
+    ]
+}
+
+/// The one at this place, counted round.
+fn pick<T>(place: usize, things: impl Iterator<Item = T>) -> Option<T> {
+    let mut things: Vec<T> = things.collect();
+    if things.is_empty() {
+        return None;
+    }
+    let place = place % things.len();
+    Some(things.swap_remove(place))
+}
+
+/// A hall and its model, side by side.
+struct Run {
+    world: World,
+    model: Model,
+    told: usize,
+    /// The number that the last new thing got.
+    last_new: u128,
+}
+
+impl Run {
+    fn new() -> Run {
+        let mut run = Run { world: World::on_sale(short_curtain()), model: Model::new(short_curtain()), told: 0, last_new: 1_000 };
+        run.tell();
+        run
+    }
+
+    fn take(&mut self, step: Step) {
+        match step {
+            Step::Wait(seconds) => self.world.now = self.world.now.plus_seconds(seconds),
+            Step::Tick => {
+                self.world.tick();
+                self.tell();
+                self.model.check_nothing_is_due(self.world.now);
+            }
+            Step::Fan(who, command) => self.ask(fan(who), &command),
+            Step::System(command) => self.ask(SYSTEM, &command),
+            Step::Aimed(aim, place) => {
+                if let Some((actor, command)) = self.aimed(aim, place) {
+                    self.ask(actor, &command);
+                }
+            }
+        }
+    }
+
+    /// Who asks what, so that it makes sense; nothing if there is nothing to do it to.
+    fn aimed(&mut self, aim: Aim, place: usize) -> Option<(Actor, Command)> {
+        self.last_new += 1;
+        let new = self.last_new;
+        let model = &self.model;
+        let hold = || pick(place, model.holds.iter().filter(|(_, hold)| hold.let_go.is_none()).map(|(id, hold)| (*id, hold.account)));
+        let booking = |wanted: fn(Standing) -> bool| {
+            let bookings = model.bookings.iter().filter(|(_, booking)| wanted(booking.standing));
+            pick(place, bookings.map(|(id, booking)| (*id, booking.account)))
+        };
+        let payment = || pick(place, model.payments.iter().filter(|(_, payment)| !payment.refunded).map(|(id, _)| *id));
+        let invited = || {
+            let of_party = |(id, party): (&PartyId, &PartyState)| party.invited.iter().map(|who| (*id, *who)).collect::<Vec<_>>();
+            pick(place, model.parties.iter().flat_map(of_party))
+        };
+        let member = |leads: bool| {
+            let of_party = |(id, party): (&PartyId, &PartyState)| {
+                let members = party.members.iter().enumerate().filter(|(at, _)| (*at == 0) == leads);
+                members.map(|(_, who)| (*id, *who)).collect::<Vec<_>>()
+            };
+            pick(place, model.parties.iter().flat_map(of_party))
+        };
+        let on_place = |inside: bool| {
+            let entries = model.entries.values().filter(|entry| !entry.gone && (entry.until.is_some() || !inside));
+            pick(place, entries.flat_map(|entry| entry.members.clone()))
+        };
+        let seats = Command::Performance;
+        let (who, command) = match aim {
+            Aim::Hold(numbers) => (on_place(true)?, seats(Seats::HoldSeats { hold: id(new), seats: numbers })),
+            Aim::Extend => hold().map(|(hold, who)| (who, seats(Seats::ExtendHold { hold })))?,
+            Aim::Release => hold().map(|(hold, who)| (who, seats(Seats::ReleaseHold { hold })))?,
+            Aim::Book => hold().map(|(hold, who)| (who, seats(Seats::Book { booking: id(new), hold })))?,
+            Aim::Pay => {
+                let (booking, who) = booking(|standing| matches!(standing, Standing::Unpaid | Standing::Paying))?;
+                (who, seats(Seats::Pay { payment: id(new), booking, method: Method::Socketpay }))
+            }
+            Aim::Cancel => {
+                let (booking, who) = booking(|standing| matches!(standing, Standing::Unpaid | Standing::Paid))?;
+                (who, seats(Seats::Cancel { booking, refund: id(new) }))
+            }
+            Aim::Confirm => return Some((SYSTEM, seats(Seats::ConfirmPayment { payment: payment()?, refund: id(new) }))),
+            Aim::Fail => return Some((SYSTEM, seats(Seats::FailPayment { payment: payment()?, reason: "declined".to_owned() }))),
+            Aim::CompleteRefund => {
+                let refund = pick(place, model.refunds.keys().copied())?;
+                return Some((SYSTEM, seats(Seats::CompleteRefund { refund })));
+            }
+            Aim::Accept => invited().map(|(party, who)| (who, Command::Party(party, Party::AcceptInvitation)))?,
+            Aim::Decline => invited().map(|(party, who)| (who, Command::Party(party, Party::DeclineInvitation)))?,
+            Aim::LeaveParty => member(false).map(|(party, who)| (who, Command::Party(party, Party::LeaveParty)))?,
+            Aim::JoinTogether => {
+                let (party, who) = member(true)?;
+                (who, Command::Line(Line::JoinQueue { entry: id(new), party: Some(party) }))
+            }
+            Aim::LeaveLine => (on_place(false)?, Command::Line(Line::LeaveQueue)),
+        };
+        Some((Actor::Account(who), command))
+    }
+
+    fn ask(&mut self, actor: Actor, command: &Command) {
+        let expected = self.expected(actor, command);
+        let before = self.world.log.len();
+        let outcome = self.world.ask(actor, command.clone());
+        assert_eq!(outcome.is_ok(), expected, "{actor} asks {command:?} at {}: {outcome:?}", self.world.now);
+        match outcome {
+            Ok(_) => self.tell(),
+            Err(refusal) => {
+                assert_eq!(self.world.log.len(), before, "a refusal changes nothing");
+                self.check_refusal(&refusal, command);
+            }
+        }
+        self.model.check_settled();
+    }
+
+    /// Whether the model says that it must be accepted.
+    fn expected(&self, actor: Actor, command: &Command) -> bool {
+        use Seats::{CompleteRefund, ConfirmPayment, FailPayment, Schedule};
+        let now = self.world.now;
+        let for_system = matches!(
+            command,
+            Command::Performance(Schedule { .. } | ConfirmPayment { .. } | FailPayment { .. } | CompleteRefund { .. })
+                | Command::Line(Line::OpenLine { .. } | Line::Depart { .. })
+        );
+        match (actor, command) {
+            (Actor::Account(_), _) if for_system => false,
+            (Actor::System(_), _) if !for_system => false,
+            (Actor::System(_), Command::Performance(command)) => self.model.accepts_seats(person(0), command, now),
+            (Actor::System(_), _) => true,
+            (Actor::Account(who), Command::Performance(command)) => self.model.accepts_seats(who, command, now),
+            (Actor::Account(who), Command::Line(Line::JoinQueue { entry, party })) => self.model.accepts_join(who, *entry, *party, now),
+            (Actor::Account(who), Command::Line(_)) => self.model.accepts_leave(who),
+            (Actor::Account(who), Command::Party(id, command)) => self.model.accepts_party(who, *id, command, now),
+            (_, other) => panic!("{other:?} isn't for a hall"),
+        }
+    }
+
+    /// A refusal for taken seats names them, the event that took the first, and free ones.
+    fn check_refusal(&self, refusal: &Refusal, command: &Command) {
+        let Command::Performance(Seats::HoldSeats { seats, .. }) = command else { return };
+        if refusal.reason != Reason::SeatTaken {
+            return;
+        }
+        let now = self.world.now;
+        assert!(!refusal.seats.is_empty() && refusal.seats.iter().all(|seat| seats.contains(seat)));
+        let free = |seat: &SeatIndex| !seats.contains(seat) && self.model.can_be_had(*seat, &[], now);
+        assert!(refusal.alternatives.len() <= 5 && refusal.alternatives.iter().all(free), "{refusal:?}");
+        let of_seats = self.world.log.iter().filter(|(stream, _)| matches!(stream, StreamId::Performance(_)));
+        let cause = of_seats.clone().nth(refusal.cause.unwrap() as usize - 1).unwrap();
+        let Event::Performance(socketing_domain::performance::Event::SeatsHeld { seats, .. }) = &cause.1 else {
+            panic!("{cause:?} took no seat");
+        };
+        assert!(seats.contains(&refusal.seats[0]));
+    }
+
+    /// Tells the model what it doesn't know yet.
+    fn tell(&mut self) {
+        let now: Timestamp = self.world.now;
+        for (stream, event) in &self.world.log[self.told..] {
+            self.model.believe(event, now);
+            if let (StreamId::Party(_, id), Event::Party(event)) = (stream, event) {
+                self.model.believe_in(*id, event);
+            }
+        }
+        self.told = self.world.log.len();
+    }
+}
+
+/// 1,000 cases, or as many as `PROPTEST_CASES` says.
+fn config() -> ProptestConfig {
+    let config = ProptestConfig::default();
+    if std::env::var_os("PROPTEST_CASES").is_some() { config } else { ProptestConfig { cases: 1_000, ..config } }
+}
+
+proptest! {
+    #![proptest_config(config())]
+
+    #[test]
+    fn whatever_is_asked_every_promise_is_kept(steps in prop::collection::vec(step(), 1..200)) {
+        let mut run = Run::new();
+        for step in steps {
+            run.take(step);
+        }
+        run.world.check_folds();
+    }
+}
+
+/// The random steps go deep enough to mean something: seats are sold, cancelled and refunded, parties get in, payments
+/// come too late, holds run out, people wait.
+#[test]
+fn the_random_steps_reach_every_event() {
+    use proptest::strategy::ValueTree;
+    use proptest::test_runner::{Config, RngAlgorithm, TestRng, TestRunner};
+    let rng = TestRng::deterministic_rng(RngAlgorithm::ChaCha);
+    let mut runner = TestRunner::new_with_rng(Config::default(), rng);
+    let mut seen = std::collections::BTreeMap::new();
+    for _ in 0..300 {
+        let steps = prop::collection::vec(step(), 200).new_tree(&mut runner).unwrap().current();
+        let mut run = Run::new();
+        steps.into_iter().for_each(|step| run.take(step));
+        run.world.log.iter().for_each(|(_, event)| *seen.entry(event.event_type()).or_insert(0) += 1);
+    }
+    let types =
+        [socketing_domain::performance::Event::TYPES, socketing_domain::waiting_room::Event::TYPES, socketing_domain::party::Event::TYPES];
+    let rare: Vec<_> = types.concat().into_iter().filter(|(name, _)| seen.get(name).copied().unwrap_or(0) < 20).collect();
+    assert!(rare.is_empty(), "hardly ever: {rare:?} of {seen:?}");
+}

@@ -1,0 +1,272 @@
+//! The storage format: of every event type and version there is a file as it stands in logs, and this program reads it
+//! and, of today's version, writes it the same. A new event, a changed field or a new version without its file fails.
+
+use serde_json::Value;
+use socketing_domain::account::{self, Role};
+use socketing_domain::event::Event;
+use socketing_domain::performance::{Cancellation, Line, Method, Release};
+use socketing_domain::plan::PlanHash;
+use socketing_domain::show::{CategoryPrice, Date, Details, Policies, Text};
+use socketing_domain::waiting_room::Departure;
+use socketing_domain::{AccountId, PartyId, SeatIndex, Timestamp, Won, party, performance, show, waiting_room, wallet};
+use std::collections::BTreeSet;
+use std::{fs, path::PathBuf};
+use uuid::Uuid;
+
+fn id<T: From<Uuid>>(number: u128) -> T {
+    T::from(Uuid::from_u128(0x0199_0000_0000_7000_8000_0000_0000_0000 + number))
+}
+
+fn won(amount: i64) -> Won {
+    Won::new(amount).unwrap()
+}
+
+fn at(millis: i64) -> Timestamp {
+    Timestamp::from_millis(1_785_582_000_000 + millis)
+}
+
+fn people() -> Vec<AccountId> {
+    vec![id(1), id(2)]
+}
+
+fn lines() -> Vec<Line> {
+    let line = |(at, price)| Line { seat: SeatIndex(at), price: won(price), holder: id(at.into()) };
+    [(1, 110_000), (2, 88_000)].map(line).to_vec()
+}
+
+fn prices() -> Vec<CategoryPrice> {
+    [("R", 110_000), ("S석", 88_000)].map(|(category, price)| CategoryPrice { category: category.to_owned(), price: won(price) }).to_vec()
+}
+
+fn details() -> Details {
+    Details {
+        title: Text { ko: "모두가 잠들 때".to_owned(), en: Some("When everyone falls asleep".to_owned()) },
+        venue: Text { ko: "소극장".to_owned(), en: None },
+        plan: PlanHash([0xa7; 32]),
+        dates: vec![Date { performance: id(20), starts_at: at(86_400_000) }],
+        prices: prices(),
+        sale_opens_at: at(0),
+        policies: Policies { seats_per_person: 2, hold_seconds: 120, payment_seconds: 300, capacity: 500, session_seconds: 900 },
+    }
+}
+
+/// One of every event, with all its fields.
+fn samples() -> Vec<Event> {
+    let of_account = [
+        account::Event::AccountOpened { account: id(1), at: at(123) },
+        account::Event::RoleGranted { account: id(1), role: Role::Organiser },
+    ];
+    let of_wallet = [
+        wallet::Event::WalletOpened { account: id(1), balance: won(500_000) },
+        wallet::Event::WalletCharged { payment: id(60), performance: id(20), booking: id(50), amount: won(198_000), balance: won(302_000) },
+        wallet::Event::WalletRefunded { refund: id(70), payment: id(60), amount: won(198_000), balance: won(500_000) },
+    ];
+    let of_show =
+        [show::Event::ShowDrafted { show: id(10), organiser: id(1), details: details() }, show::Event::ShowPublished { show: id(10) }];
+    let of_line = [
+        waiting_room::Event::LineOpened { show: id(10), sale_opens_at: at(0), capacity: 500, session_seconds: 900 },
+        waiting_room::Event::QueueJoined { entry: id(30), number: 7, account: id(1), party: Some(id(25)), members: people() },
+        waiting_room::Event::EntryAdmitted { entry: id(30), number: 7, session_ends_at: at(900_000) },
+        waiting_room::Event::EntryDeparted { entry: id(30), number: 7, reason: Departure::SessionOver },
+    ];
+    let of_party = [
+        party::Event::PartyFormed { party: id(25), performance: id(20), leader: id(1) },
+        party::Event::FriendInvited { account: id(2) },
+        party::Event::InvitationAccepted { account: id(2) },
+        party::Event::InvitationDeclined { account: id(3) },
+        party::Event::MemberLeft { account: id(4) },
+        party::Event::PartyFrozen { entry: id(30), members: people() },
+    ];
+    let events = of_account.map(Event::Account).into_iter().chain(of_wallet.map(Event::Wallet)).chain(of_show.map(Event::Show));
+    events.chain(of_line.map(Event::WaitingRoom)).chain(of_party.map(Event::Party)).chain(of_performance()).collect()
+}
+
+fn of_performance() -> Vec<Event> {
+    use performance::Event as Of;
+    let events = [
+        Of::PerformanceScheduled {
+            show: id(10),
+            plan: PlanHash([0xa7; 32]),
+            seats: 738,
+            starts_at: at(86_400_000),
+            sale_opens_at: at(0),
+            prices: prices(),
+            seats_per_person: 2,
+            hold_seconds: 120,
+            payment_seconds: 300,
+        },
+        Of::SeatsHeld {
+            hold: id(40),
+            account: id(1),
+            party: Some(id(25)),
+            members: people(),
+            seats: vec![SeatIndex(1), SeatIndex(2)],
+            expires_at: at(120_000),
+        },
+        Of::HoldExtended { hold: id(40), expires_at: at(240_000) },
+        Of::HoldReleased { hold: id(40), seats: vec![SeatIndex(1), SeatIndex(2)], reason: Release::Replaced },
+        Of::SeatsBooked { booking: id(50), hold: id(40), account: id(1), lines: lines(), total: won(198_000), pay_by: at(300_000) },
+        Of::PaymentStarted { payment: id(60), booking: id(50), account: id(1), method: Method::Socketpay, amount: won(198_000) },
+        Of::PaymentFailed { payment: id(60), booking: id(50), reason: "insufficient_funds".to_owned() },
+        Of::SeatsSold { booking: id(50), payment: id(60), account: id(1), lines: lines(), amount: won(198_000) },
+        Of::BookingCancelled { booking: id(50), seats: vec![SeatIndex(1), SeatIndex(2)], reason: Cancellation::Buyer },
+        Of::RefundDue { refund: id(70), payment: id(60), booking: id(50), account: id(1), amount: won(198_000) },
+        Of::RefundCompleted { refund: id(70), booking: id(50), amount: won(198_000) },
+    ];
+    events.map(Event::Performance).to_vec()
+}
+
+fn aggregate(event: &Event) -> &'static str {
+    match event {
+        Event::Account(_) => "account",
+        Event::Wallet(_) => "wallet",
+        Event::Show(_) => "show",
+        Event::WaitingRoom(_) => "waiting-room",
+        Event::Party(_) => "party",
+        Event::Performance(_) => "performance",
+    }
+}
+
+fn folder() -> PathBuf {
+    PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("golden")
+}
+
+/// `<aggregate>/<type>.v<version>.json` of every event type there is, at the version that is written today.
+fn written_today() -> BTreeSet<String> {
+    let types: [(&str, &[(&str, &str)]); 6] = [
+        ("account", account::Event::TYPES),
+        ("wallet", wallet::Event::TYPES),
+        ("show", show::Event::TYPES),
+        ("waiting-room", waiting_room::Event::TYPES),
+        ("party", party::Event::TYPES),
+        ("performance", performance::Event::TYPES),
+    ];
+    let names = |(aggregate, types): (&str, &[(&str, &str)])| -> Vec<String> {
+        types.iter().map(|(name, version)| format!("{aggregate}/{name}.v{version}.json")).collect()
+    };
+    types.into_iter().flat_map(names).collect()
+}
+
+fn name_of(event: &Event) -> String {
+    format!("{}/{}.v{}.json", aggregate(event), event.event_type(), event.event_version())
+}
+
+/// Every file there is, as `<aggregate>/<file>`.
+fn files() -> BTreeSet<String> {
+    let inside = |aggregate: fs::DirEntry| {
+        let name = aggregate.file_name().into_string().unwrap();
+        fs::read_dir(aggregate.path()).unwrap().map(move |file| format!("{name}/{}", file.unwrap().file_name().to_str().unwrap()))
+    };
+    fs::read_dir(folder()).unwrap().flat_map(|aggregate| inside(aggregate.unwrap())).collect()
+}
+
+#[test]
+fn every_event_type_has_a_file_and_a_sample() {
+    let samples: BTreeSet<String> = samples().iter().map(name_of).collect();
+    assert_eq!(samples, written_today(), "samples() has one of each event");
+    let missing: Vec<String> = written_today().difference(&files()).cloned().collect();
+    assert!(missing.is_empty(), "no golden file: {missing:?}");
+}
+
+#[test]
+fn todays_files_are_read_and_written_the_same() {
+    for event in samples() {
+        let name = name_of(&event);
+        let stored = fs::read_to_string(folder().join(&name)).unwrap_or_else(|error| panic!("{name}: {error}"));
+        let stored = stored.trim_end();
+        let read = Event::decode(aggregate(&event), event.event_type(), event.event_version(), stored).unwrap();
+        assert_eq!(read, event, "{name}");
+        assert_eq!(event.payload_json(), stored, "{name}");
+    }
+}
+
+#[test]
+fn files_of_every_version_are_read() {
+    for file in files() {
+        let (aggregate, rest) = file.split_once('/').unwrap();
+        let parts = rest.strip_suffix(".json").and_then(|name| name.split_once(".v"));
+        let (event_type, version) = parts.unwrap_or_else(|| panic!("{file} isn't named <type>.v<version>.json"));
+        let stored = fs::read_to_string(folder().join(&file)).unwrap();
+        let read = Event::decode(aggregate, event_type, version, &stored).unwrap_or_else(|error| panic!("{file}: {error}"));
+        assert_eq!(read.event_type(), event_type);
+    }
+}
+
+#[test]
+fn versions_are_whole_numbers() {
+    for name in written_today() {
+        let version = name.rsplit_once(".v").unwrap().1.strip_suffix(".json").unwrap();
+        assert!(version.parse::<u32>().unwrap() >= 1, "{name}");
+    }
+}
+
+#[test]
+fn what_may_be_absent_may_be_absent() {
+    for event in samples() {
+        let mut json: Value = serde_json::from_str(&event.payload_json()).unwrap();
+        let had = json[event.event_type()].as_object_mut().unwrap().remove("party");
+        let belongs = matches!(event, Event::Party(_));
+        let read = Event::decode(aggregate(&event), event.event_type(), event.event_version(), &json.to_string());
+        match (had, belongs) {
+            (Some(_), false) => assert!(!read.unwrap().payload_json().contains("\"party\"")),
+            (Some(_), true) => assert!(read.is_err()),
+            (None, _) => assert_eq!(read.unwrap(), event),
+        }
+    }
+}
+
+#[test]
+fn fields_of_later_programs_are_ignored() {
+    let event =
+        Event::decode("party", "FriendInvited", "1", r#"{"FriendInvited":{"account":"01990000-0000-7000-8000-000000000002","by":"mail"}}"#);
+    assert_eq!(event.unwrap(), Event::Party(party::Event::FriendInvited { account: id(2) }));
+}
+
+#[test]
+fn what_cant_be_read_says_why() {
+    let why = |aggregate, event_type, version, payload| Event::decode(aggregate, event_type, version, payload).unwrap_err().to_string();
+    let invited = r#"{"FriendInvited":{"account":"01990000-0000-7000-8000-000000000002"}}"#;
+    assert_eq!(why("choir", "FriendInvited", "1", invited), "no aggregate is called choir");
+    assert_eq!(why("party", "FriendSung", "1", invited), "no event is called FriendSung");
+    for version in ["0", "2", "one", ""] {
+        assert_eq!(
+            why("party", "FriendInvited", version, invited),
+            format!("event FriendInvited has no version {version} that this program can read")
+        );
+    }
+    assert_eq!(why("party", "MemberLeft", "1", invited), "the payload of event MemberLeft is one of FriendInvited");
+    assert_eq!(why("party", "FriendInvited", "1", "{}"), "the payload of event FriendInvited version 1 can't be read");
+    let error = Event::decode("party", "FriendInvited", "1", "{").unwrap_err();
+    assert!(std::error::Error::source(&error).is_some(), "the parser's error is its source");
+}
+
+#[test]
+fn cqrs_es_reads_what_we_write() {
+    use cqrs_es::DomainEvent;
+    use cqrs_es::persist::SerializedEvent;
+    let event = party::Event::PartyFormed { party: id::<PartyId>(25), performance: id(20), leader: id(1) };
+    let stored = SerializedEvent {
+        aggregate_id: "any".to_owned(),
+        sequence: 1,
+        aggregate_type: "party".to_owned(),
+        event_type: event.event_type(),
+        event_version: event.event_version(),
+        payload: serde_json::from_str(&Event::Party(event.clone()).payload_json()).unwrap(),
+        metadata: Value::Null,
+    };
+    assert_eq!((stored.event_type.as_str(), stored.event_version.as_str()), ("PartyFormed", "1"));
+    assert_eq!(serde_json::from_value::<party::Event>(stored.payload).unwrap(), event);
+}
+
+#[test]
+fn the_words_inside_events_stay() {
+    let word = |value: Value| value.as_str().unwrap().to_owned();
+    let words = |values: Vec<Result<Value, serde_json::Error>>| values.into_iter().map(|value| word(value.unwrap())).collect::<Vec<_>>();
+    let releases = [Release::Released, Release::Expired, Release::Replaced].map(serde_json::to_value).into();
+    assert_eq!(words(releases), ["released", "expired", "replaced"]);
+    assert_eq!(words([Cancellation::Buyer, Cancellation::Expired].map(serde_json::to_value).into()), ["buyer", "expired"]);
+    let departures = [Departure::Left, Departure::SessionOver, Departure::Booked].map(serde_json::to_value).into();
+    assert_eq!(words(departures), ["left", "session_over", "booked"]);
+    assert_eq!(words([Role::Fan, Role::Organiser, Role::Operator].map(serde_json::to_value).into()), ["fan", "organiser", "operator"]);
+    assert_eq!(words([Method::Socketpay].map(serde_json::to_value).into()), ["socketpay"]);
+}
