@@ -1,0 +1,110 @@
+// What a person does on the pages, and what every test holds them to.
+
+import {
+  type Browser,
+  type BrowserContextOptions,
+  test as base,
+  expect,
+  type Locator,
+  type Page,
+} from "@playwright/test";
+import axe from "axe-core";
+import { uuidv7 } from "../src/api/uuid";
+import { PASSWORD } from "./world";
+
+/** What the browser says of a refused request is no fault of the page. */
+const EXPECTED = /^Failed to load resource: the server responded with a status of (401|404|409)/;
+
+/** A browser of one person's own; what the page complains of fails the test. */
+export class Visitor {
+  readonly complaints: string[] = [];
+  readonly email = `${uuidv7()}@people.example`;
+  nickname = "";
+
+  private constructor(readonly page: Page) {
+    page.on("console", (message) => {
+      const text = message.text();
+      if (message.type() === "error" && !EXPECTED.test(text)) this.complaints.push(text);
+    });
+    page.on("pageerror", (error) => this.complaints.push(String(error)));
+  }
+
+  static async open(browser: Browser, options: BrowserContextOptions = {}): Promise<Visitor> {
+    const context = await browser.newContext(options);
+    return new Visitor(await context.newPage());
+  }
+
+  /** Signs up as someone new: the one form says that the address is unknown, and goes on from there. */
+  async signUp(nickname?: string): Promise<void> {
+    const { page } = this;
+    await page.getByLabel("이메일").fill(this.email);
+    await page.getByLabel("비밀번호", { exact: true }).fill(PASSWORD);
+    await page.getByRole("button", { name: "계속하기" }).click();
+    await expect(page.getByRole("alert")).toContainText("아직 가입되지 않은 이메일");
+    if (nickname) {
+      this.nickname = `${nickname} ${this.email.slice(24, 36)}`;
+      await page.getByLabel("별명").fill(this.nickname);
+    }
+    await page.getByRole("button", { name: "이대로 가입하기" }).click();
+    await expect(page.getByRole("link", { name: /SocketPay 잔액 500,000원/ })).toBeVisible();
+  }
+
+  seat(index: number): Locator {
+    return this.page.locator(`[data-seat="${index}"]`);
+  }
+
+  /** The seat, as everybody sees it now. */
+  async sees(index: number, state: "free" | "held" | "paying" | "sold" | "mine"): Promise<void> {
+    await expect(this.seat(index)).toHaveAttribute("data-state", state);
+  }
+
+  /** The page has no serious fault that axe knows of, as it stands now. */
+  async accessible(): Promise<void> {
+    await this.page.evaluate(axe.source);
+    const serious = await this.page.evaluate(async () => {
+      const { axe } = window as unknown as { axe: typeof import("axe-core") };
+      const { violations } = await axe.run(document, { resultTypes: ["violations"] });
+      return violations
+        .filter(({ impact }) => impact === "serious" || impact === "critical")
+        .map(
+          ({ id, nodes }) =>
+            `${id}: ${nodes.map(({ html, failureSummary }) => `${html} ${failureSummary}`).join("\n")}`,
+        );
+    });
+    expect(serious, `axe on ${this.page.url()}`).toEqual([]);
+  }
+
+  /** Nothing is wider than the screen. */
+  async fits(): Promise<void> {
+    const { content, screen } = await this.page.evaluate(() => ({
+      content: document.documentElement.scrollWidth,
+      screen: document.documentElement.clientWidth,
+    }));
+    expect(content, `${this.page.url()} is wider than the screen`).toBeLessThanOrEqual(screen);
+  }
+}
+
+/** Tests with as many visitors as they want, each with a browser of their own. */
+export const test = base.extend<{ visitor: (options?: BrowserContextOptions) => Promise<Visitor> }>({
+  visitor: async ({ browser }, use) => {
+    const visitors: Visitor[] = [];
+    await use(async (options) => {
+      const visitor = await Visitor.open(browser, options);
+      visitors.push(visitor);
+      return visitor;
+    });
+    for (const { complaints, page } of visitors) {
+      expect(complaints, "what the browser complained of").toEqual([]);
+      await page.context().close();
+    }
+  },
+});
+
+export const phone: BrowserContextOptions = { viewport: { width: 390, height: 844 }, hasTouch: true, isMobile: true };
+export const smallPhone: BrowserContextOptions = {
+  viewport: { width: 320, height: 640 },
+  hasTouch: true,
+  isMobile: true,
+};
+export const dark: BrowserContextOptions = { colorScheme: "dark" };
+export { expect };
