@@ -19,7 +19,8 @@ const RECONNECT_DELAY_MAX: Duration = Duration::from_secs(2);
 /// How a part of the system reaches NATS.
 #[derive(Clone, Debug)]
 pub struct NatsConfig {
-    /// `nats://user:password@host:port` (`tls://` for TLS); several servers of a cluster separated by commas.
+    /// `nats://user:password@host:port` (`tls://` for TLS); several servers of a cluster separated by commas, with the
+    /// user in the first. The password is taken as it stands, without percent-decoding.
     pub url: String,
     /// What the server's list of connections shows.
     pub name: String,
@@ -42,14 +43,15 @@ pub enum ConnectError {
 /// # Errors
 /// If the URL can't be read.
 pub async fn connect(config: &NatsConfig) -> Result<Client, ConnectError> {
-    let servers = config
-        .url
-        .split(',')
-        .map(|url| url.trim().parse())
-        .collect::<Result<Vec<async_nats::ServerAddr>, _>>();
+    let servers = config.url.split(',').map(|url| url.trim().parse()).collect::<Result<Vec<async_nats::ServerAddr>, _>>();
     let servers = servers.map_err(ConnectError::BadUrl)?;
     let connection = config.name.clone();
-    let options = ConnectOptions::new()
+    let user = servers.iter().find_map(|server| Some((server.username()?.to_owned(), server.password()?.to_owned())));
+    let options = match user {
+        Some((user, password)) => ConnectOptions::with_user_and_password(user, password), // the client wouldn't look in the URL
+        None => ConnectOptions::new(),
+    };
+    let options = options
         .name(&config.name)
         .retry_on_initial_connect()
         .max_reconnects(None)
@@ -88,7 +90,9 @@ fn reconnect_delay(attempts: usize) -> Duration {
 fn report(connection: &str, event: &Event) {
     match event {
         Event::Connected | Event::Draining | Event::Closed => tracing::info!(connection, "NATS: {event}"),
-        Event::ClientError(_) => tracing::debug!(connection, "NATS: {event}"), // repeated with every attempt
+        // Repeated with every attempt, but no attempt will succeed until somebody reads it.
+        Event::ClientError(error) if error.to_string().contains("authorization") => tracing::error!(connection, "NATS: {event}"),
+        Event::ClientError(_) => tracing::debug!(connection, "NATS: {event}"), // an unreachable server, with every attempt
         Event::Disconnected | Event::LameDuckMode | Event::SlowConsumer(_) | Event::ServerError(_) => {
             tracing::warn!(connection, "NATS: {event}");
         }

@@ -3,7 +3,7 @@
 //! A reader knows the next position it wants. A message below it is skipped; one above it means a gap, which is read from
 //! Postgres; silence while the log's head is ahead is read from Postgres too, and so is everything while NATS is away. So
 //! nothing of what JetStream may do (lose its tail, lose a block in the middle, discard old messages, be emptied,
-//! restarted or made again) reaches the reader.
+//! restarted or made again) reaches the reader. Nor does a slow Postgres, while JetStream has what is wanted.
 //!
 //! The consumer is ephemeral and unacknowledged, what clients call an ordered consumer, without that client's own
 //! recovery: our positions find every gap, and Postgres fills it at once.
@@ -16,7 +16,7 @@ use async_nats::jetstream::{self, Message};
 use futures::future::BoxFuture;
 use futures::{FutureExt, StreamExt};
 use socketing_event_store::checkpoint::{self, Checkpoint, Mismatch};
-use socketing_event_store::log::{self, Head, PAGE_EVENTS_MAX};
+use socketing_event_store::log::{self, Head, PAGE_EVENTS_MAX, Page};
 use socketing_event_store::{PgPool, RawEvent, StoreError};
 use std::collections::VecDeque;
 use std::error::Error;
@@ -24,9 +24,9 @@ use std::time::Duration;
 use tokio::time::{Instant, sleep_until};
 use uuid::Uuid;
 
-/// How long JetStream may be silent before the log's head is looked at.
+/// How long JetStream may bring nothing new before Postgres is looked at.
 const SILENCE: Duration = Duration::from_millis(250);
-/// How often Postgres is looked at while JetStream brings nothing new.
+/// How often Postgres is looked at while it has what JetStream hasn't.
 const POLL: Duration = Duration::from_millis(100);
 /// Messages that one request to the consumer asks for; about one and a half times as many are in memory at most.
 const PULL_MESSAGES: usize = 500;
@@ -68,9 +68,10 @@ pub struct Feed {
     next: u64,
     /// Taken from the log or the stream, not yet handed out; ends at `next - 1`.
     ready: VecDeque<RawEvent>,
+    /// The highest position that JetStream has shown: the log must have it too.
+    reached: u64,
     live: Live,
-    /// When Postgres is to be looked at, unless JetStream brings what is wanted.
-    look_at: Instant,
+    look: Look,
     reattach: Backoff,
     /// Whether the last look at Postgres failed: said once.
     store_away: bool,
@@ -83,18 +84,29 @@ enum Live {
     /// Not at all, or not before this moment.
     Detached { retry_at: Option<Instant> },
     /// Making a consumer.
-    Attaching(BoxFuture<'static, Result<pull::Stream, Box<dyn Error + Send + Sync>>>),
+    Attaching(BoxFuture<'static, Result<pull::Stream, BoxError>>),
     /// Messages arrive.
     Attached(Box<pull::Stream>),
+}
+
+/// How the feed stands with Postgres.
+enum Look {
+    /// To be looked at then, unless JetStream brings what is wanted.
+    At(Instant),
+    /// Being read. `reached` is [`Feed::reached`] as it was before.
+    Reading { page: BoxFuture<'static, Result<Page, StoreError>>, reached: u64 },
 }
 
 /// What a feed waits for.
 enum Arrival {
     Message(Option<Result<Message, pull::MessagesError>>),
-    Attached(Result<pull::Stream, Box<dyn Error + Send + Sync>>),
+    Attached(Result<pull::Stream, BoxError>),
     TimeToAttach,
+    Page { page: Result<Page, StoreError>, reached: u64 },
     TimeToLook,
 }
+
+type BoxError = Box<dyn Error + Send + Sync>;
 
 impl Feed {
     /// A feed of everything after `from`, which must stand in the log's history. Without `jetstream` it reads Postgres
@@ -103,15 +115,9 @@ impl Feed {
     /// # Errors
     /// [`FeedError::OtherHistory`] if the log isn't the one that `from` stands in; otherwise if Postgres can't be asked.
     pub async fn open(pool: PgPool, jetstream: Option<jetstream::Context>, name: &str, from: &Checkpoint) -> Result<Feed, FeedError> {
-        let mismatch = checkpoint::compare(&pool, from).await.map_err(|source| FeedError::Store {
-            reader: name.to_owned(),
-            source,
-        })?;
+        let mismatch = checkpoint::compare(&pool, from).await.map_err(|source| FeedError::Store { reader: name.to_owned(), source })?;
         if let Some(mismatch) = mismatch {
-            return Err(FeedError::OtherHistory {
-                reader: name.to_owned(),
-                mismatch,
-            });
+            return Err(FeedError::OtherHistory { reader: name.to_owned(), mismatch });
         }
         Ok(Feed {
             name: name.to_owned(),
@@ -119,11 +125,10 @@ impl Feed {
             incarnation: from.incarnation,
             next: from.position + 1,
             ready: VecDeque::new(),
-            live: Live::Detached {
-                retry_at: jetstream.is_some().then(Instant::now),
-            },
+            reached: from.position,
+            live: Live::Detached { retry_at: None },
             jetstream,
-            look_at: Instant::now(), // what is there already comes from Postgres, in pages
+            look: Look::At(Instant::now()), // first what is there already, in pages; then JetStream
             reattach: Backoff::new(Duration::from_millis(50), Duration::from_secs(2)),
             store_away: false,
             stream_away: false,
@@ -144,13 +149,14 @@ impl Feed {
     pub async fn next_batch(&mut self, max: usize) -> Result<Vec<RawEvent>, FeedError> {
         while self.ready.is_empty() {
             match self.arrival().await {
-                Arrival::Message(Some(Ok(message))) => self.take_messages(message, max).await?,
+                Arrival::Message(Some(Ok(message))) => self.take_messages(message, max),
                 Arrival::Message(Some(Err(error))) => self.detach(&error),
                 Arrival::Message(None) => self.detach(&"the subscription ended"),
                 Arrival::Attached(Ok(messages)) => self.attached(messages),
                 Arrival::Attached(Err(error)) => self.detach(&error),
                 Arrival::TimeToAttach => self.attach(),
-                Arrival::TimeToLook => self.look().await?,
+                Arrival::Page { page, reached } => self.take_page(page, reached)?,
+                Arrival::TimeToLook => self.begin_look(),
             }
         }
         let count = max.max(1).min(self.ready.len());
@@ -158,131 +164,129 @@ impl Feed {
     }
 
     async fn arrival(&mut self) -> Arrival {
-        let look_at = self.look_at;
-        tokio::select! {
-            biased; // a steady stream of messages below what is wanted must not keep us from looking
-            () = sleep_until(look_at) => Arrival::TimeToLook,
-            arrival = from_jetstream(&mut self.live) => arrival,
+        let (look, live) = (&mut self.look, &mut self.live);
+        let arrival = tokio::select! {
+            biased; // a steady stream of messages that aren't wanted must not keep us from looking
+            arrival = from_postgres(look) => arrival,
+            arrival = from_jetstream(live) => arrival,
+        };
+        if matches!(arrival, Arrival::Page { .. }) {
+            self.look = Look::At(Instant::now() + POLL); // a future that has given its result must not be asked again
         }
+        arrival
     }
 
     /// Takes a message, and those that have arrived behind it.
-    async fn take_messages(&mut self, first: Message, max: usize) -> Result<(), FeedError> {
+    fn take_messages(&mut self, first: Message, max: usize) {
         let mut next = Some(first);
         while let Some(message) = next {
-            self.take_message(&message).await?;
-            if self.ready.len() >= max {
-                break;
-            }
+            self.take_message(&message);
             next = match &mut self.live {
-                Live::Attached(messages) => messages.next().now_or_never().flatten().and_then(Result::ok),
+                Live::Attached(messages) if self.ready.len() < max => messages.next().now_or_never().flatten().and_then(Result::ok),
                 _ => None,
             };
         }
-        Ok(())
     }
 
-    async fn take_message(&mut self, message: &Message) -> Result<(), FeedError> {
+    fn take_message(&mut self, message: &Message) {
         let no_headers = async_nats::HeaderMap::new();
         let sequence = message.info().map_or(0, |info| info.stream_sequence);
-        let incoming = match message::decode(message.headers.as_ref().unwrap_or(&no_headers), &message.payload) {
-            Ok(incoming) if incoming.event.position == sequence => incoming,
-            Ok(_) => return self.distrust("a message whose sequence isn't its position").await,
-            Err(error) => return self.distrust(&error.to_string()).await,
+        let event = match message::decode(message.headers.as_ref().unwrap_or(&no_headers), &message.payload) {
+            Ok(incoming) if incoming.incarnation != self.incarnation => return self.distrust(&"a message of another history"),
+            Ok(incoming) if incoming.event.position != sequence => return self.distrust(&"a message whose sequence isn't its position"),
+            Ok(incoming) => incoming.event,
+            Err(error) => return self.distrust(&error),
         };
-        if incoming.incarnation != self.incarnation {
-            return self.distrust("a message of another history").await;
-        }
-        let position = incoming.event.position;
-        if position == self.next {
+        self.reached = self.reached.max(event.position);
+        if event.position > self.next {
+            self.look_now();
+        } else if event.position == self.next {
             self.next += 1;
-            self.ready.push_back(incoming.event);
-            self.look_at = Instant::now() + SILENCE;
+            self.ready.push_back(event);
+            self.look_later(SILENCE);
             self.reattach.reset();
-        } else if position > self.next {
-            self.look_at = Instant::now(); // set before the wait, so that a cancelled call looks again
-            self.fill(Some(position)).await?;
         }
-        Ok(())
     }
 
-    /// The stream has something that isn't from this history of the log. If the log is another one now, the reader is
-    /// done; otherwise the stream is wrong, and the relay will say so: until it is made again, Postgres is read.
-    async fn distrust(&mut self, what: &str) -> Result<(), FeedError> {
-        self.detach(&what);
-        self.look_at = Instant::now();
-        self.look().await
+    /// The stream has something that isn't from this history of the log. Either the log is another one now, which the
+    /// next look tells, or the stream is wrong, which the relay tells: until it is made again, Postgres is read.
+    fn distrust(&mut self, what: &dyn std::fmt::Display) {
+        self.detach(what);
+        self.look_now();
     }
 
-    /// Looks whether the log has more, and reads it.
-    async fn look(&mut self) -> Result<(), FeedError> {
-        self.fill(None).await
+    fn look_now(&mut self) {
+        self.look_later(Duration::ZERO);
     }
 
-    /// Reads on from Postgres. `reached`: a position that JetStream has shown, so the log must have it too.
-    async fn fill(&mut self, reached: Option<u64>) -> Result<(), FeedError> {
-        let page = match log::page(&self.pool, self.next - 1, PAGE_EVENTS_MAX).await {
+    /// Puts the next look off, or nearer; one that is under way goes on.
+    fn look_later(&mut self, pause: Duration) {
+        if let Look::At(at) = &mut self.look {
+            *at = Instant::now() + pause;
+        }
+    }
+
+    fn begin_look(&mut self) {
+        let (pool, after) = (self.pool.clone(), self.next - 1);
+        let page = Box::pin(async move { log::page(&pool, after, PAGE_EVENTS_MAX).await });
+        self.look = Look::Reading { page, reached: self.reached };
+    }
+
+    /// Takes what Postgres had. JetStream may have brought some or all of it meanwhile.
+    fn take_page(&mut self, page: Result<Page, StoreError>, reached: u64) -> Result<(), FeedError> {
+        let page = match page {
             Ok(page) => page,
             Err(error) if error.is_transient() => {
                 self.say_store_away(&error);
-                self.look_at = Instant::now() + SILENCE;
+                self.look_later(SILENCE);
                 return Ok(());
             }
-            Err(source) => {
-                return Err(FeedError::Store {
-                    reader: self.name.clone(),
-                    source,
-                });
-            }
+            Err(source) => return Err(FeedError::Store { reader: self.name.clone(), source }),
         };
         self.store_away = false;
         self.check_history(&page.head, reached)?;
-        // A full page: more at once. Something: JetStream is behind. Nothing: JetStream is as fresh as the log.
-        let pause = match page.events.len() {
-            0 if matches!(self.live, Live::Attached(_)) => SILENCE,
-            count if count == PAGE_EVENTS_MAX as usize => Duration::ZERO,
-            _ => POLL,
-        };
-        self.look_at = Instant::now() + pause;
-        if let Some(last) = page.events.last() {
-            self.next = last.position + 1;
+        let (full, wanted_from) = (page.events.len() == PAGE_EVENTS_MAX as usize, self.next);
+        for event in page.events.into_iter().filter(|event| event.position >= wanted_from) {
+            self.next = event.position + 1;
+            self.ready.push_back(event);
         }
-        self.ready.extend(page.events);
+        self.after_look(full, self.next > wanted_from);
         Ok(())
     }
 
-    fn check_history(&self, head: &Head, reached: Option<u64>) -> Result<(), FeedError> {
-        let seen = reached.unwrap_or(0).max(self.next - 1);
+    fn after_look(&mut self, full: bool, found: bool) {
+        let attached = matches!(self.live, Live::Attached(_));
+        self.look_later(match (full, found || !attached) {
+            (true, _) => Duration::ZERO,
+            (false, true) => POLL,     // JetStream is behind, or away
+            (false, false) => SILENCE, // JetStream is as fresh as the log
+        });
+        if !full && matches!(self.live, Live::Detached { retry_at: None }) && self.jetstream.is_some() {
+            self.live = Live::Detached { retry_at: Some(Instant::now()) }; // caught up: from here on JetStream is faster
+        }
+    }
+
+    fn check_history(&self, head: &Head, reached: u64) -> Result<(), FeedError> {
         let mismatch = if head.incarnation != self.incarnation {
-            Mismatch::Incarnation {
-                log: head.incarnation,
-                reader: self.incarnation,
-            }
-        } else if head.position < seen {
-            Mismatch::Shorter {
-                head: head.position,
-                reader: seen,
-            }
+            Mismatch::Incarnation { log: head.incarnation, reader: self.incarnation }
+        } else if head.position < reached {
+            Mismatch::Shorter { head: head.position, reader: reached }
         } else {
             return Ok(());
         };
-        Err(FeedError::OtherHistory {
-            reader: self.name.clone(),
-            mismatch,
-        })
+        Err(FeedError::OtherHistory { reader: self.name.clone(), mismatch })
     }
 
     /// Begins to make a consumer, if NATS is connected (a request would only wait).
     fn attach(&mut self) {
-        let Some(jetstream) = self.jetstream.clone() else {
-            self.live = Live::Detached { retry_at: None };
-            return;
-        };
-        if !crate::is_connected(&jetstream.client()) {
-            return self.detach(&"not connected");
+        match &self.jetstream {
+            Some(jetstream) if crate::is_connected(&jetstream.client()) => {
+                // From the first event that isn't here yet. Those that the stream lacks come from Postgres.
+                self.live = Live::Attaching(Box::pin(subscribe(jetstream.clone(), self.name.clone(), self.next)));
+            }
+            Some(_) => self.detach(&"not connected"),
+            None => self.live = Live::Detached { retry_at: None },
         }
-        // From the first event that isn't here yet. Those that the stream lacks come from Postgres.
-        self.live = Live::Attaching(Box::pin(subscribe(jetstream, self.name.clone(), self.next)));
     }
 
     fn attached(&mut self, messages: pull::Stream) {
@@ -296,37 +300,37 @@ impl Feed {
         if !std::mem::replace(&mut self.stream_away, true) {
             tracing::warn!(feed = self.name, next = self.next, reason = %reason, "reading from Postgres: JetStream is away");
         }
-        self.live = Live::Detached {
-            retry_at: Some(Instant::now() + self.reattach.delay()),
-        };
-        self.look_at = self.look_at.min(Instant::now() + POLL);
+        self.live = Live::Detached { retry_at: Some(Instant::now() + self.reattach.delay()) };
+        self.look_later(POLL);
     }
 
     fn say_store_away(&mut self, error: &StoreError) {
         if !std::mem::replace(&mut self.store_away, true) {
-            tracing::warn!(
-                feed = self.name,
-                next = self.next,
-                error = error as &dyn Error,
-                "can't read the log; trying again"
-            );
+            tracing::warn!(feed = self.name, next = self.next, error = error as &dyn Error, "can't read the log; trying again");
         }
     }
 }
 
 impl std::fmt::Debug for Feed {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Feed")
-            .field("name", &self.name)
-            .field("next", &self.next)
-            .finish_non_exhaustive()
+        f.debug_struct("Feed").field("name", &self.name).field("next", &self.next).finish_non_exhaustive()
+    }
+}
+
+async fn from_postgres(look: &mut Look) -> Arrival {
+    match look {
+        Look::At(at) => {
+            sleep_until(*at).await;
+            Arrival::TimeToLook
+        }
+        Look::Reading { page, reached } => Arrival::Page { page: page.await, reached: *reached },
     }
 }
 
 async fn from_jetstream(live: &mut Live) -> Arrival {
     match live {
         Live::Attached(messages) => Arrival::Message(messages.next().await),
-        Live::Attaching(future) => Arrival::Attached(future.await),
+        Live::Attaching(messages) => Arrival::Attached(messages.await),
         Live::Detached { retry_at: Some(at) } => {
             sleep_until(*at).await;
             Arrival::TimeToAttach
@@ -335,7 +339,7 @@ async fn from_jetstream(live: &mut Live) -> Arrival {
     }
 }
 
-async fn subscribe(jetstream: jetstream::Context, name: String, start_sequence: u64) -> Result<pull::Stream, Box<dyn Error + Send + Sync>> {
+async fn subscribe(jetstream: jetstream::Context, name: String, start_sequence: u64) -> Result<pull::Stream, BoxError> {
     let config = pull::Config {
         description: Some(name),
         deliver_policy: DeliverPolicy::ByStartSequence { start_sequence },
@@ -346,10 +350,5 @@ async fn subscribe(jetstream: jetstream::Context, name: String, start_sequence: 
         ..pull::Config::default()
     };
     let consumer = jetstream.create_consumer_on_stream(config, STREAM).await?;
-    Ok(consumer
-        .stream()
-        .max_messages_per_batch(PULL_MESSAGES)
-        .heartbeat(HEARTBEAT)
-        .messages()
-        .await?)
+    Ok(consumer.stream().max_messages_per_batch(PULL_MESSAGES).heartbeat(HEARTBEAT).messages().await?)
 }

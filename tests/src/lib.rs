@@ -10,12 +10,19 @@ mod nats;
 mod process;
 mod wait;
 
+pub mod api;
+pub mod live;
+pub mod reading;
+pub mod relay;
 pub mod stage;
+pub mod story;
 
 pub use database::TestDb;
 pub use log::TestLog;
 pub use nats::TestNats;
 pub use process::TestProcess;
+pub use reading::TestReading;
+pub use relay::TestRelay;
 pub use wait::{PATIENCE, eventually, within};
 
 /// The value of an environment variable that `./dev test` sets.

@@ -1,0 +1,344 @@
+//! The feed on real servers: in order, without gaps or repeats, whatever happens to NATS.
+
+use anyhow::{Context as _, Result};
+use async_nats::jetstream::Context;
+use socketing_event_store::checkpoint::Mismatch;
+use socketing_event_store::{Checkpoint, PgPool, log};
+use socketing_nats::stream::{self, STREAM};
+use socketing_nats::{Feed, FeedError, NatsConfig, StreamOptions, connect, jetstream, message};
+use socketing_tests::{TestDb, TestLog, TestNats, TestRelay, eventually, within};
+use std::fs;
+
+/// A feed from the log's beginning, and what it has brought so far.
+struct Reader {
+    feed: Feed,
+    seen: u64,
+    pool: PgPool,
+}
+
+impl Reader {
+    async fn open(db: &TestDb, jetstream: Option<Context>) -> Result<Reader> {
+        let beginning = Checkpoint::beginning(log::head(&db.pool).await?.incarnation);
+        let feed = Feed::open(db.pool.clone(), jetstream, "test", &beginning).await?;
+        Ok(Reader { feed, seen: 0, pool: db.pool.clone() })
+    }
+
+    /// Reads up to exactly `position`, checking that nothing is missing, repeated or altered.
+    async fn reads_to(&mut self, position: u64) -> Result<()> {
+        while self.seen < position {
+            let first = self.seen + 1;
+            let batch = within("the next events", self.feed.next_batch(300)).await?;
+            assert!((1..=300).contains(&batch.len()));
+            let log = log::read_after(&self.pool, self.seen, batch.len() as u32).await?;
+            for ((event, expected), wanted) in batch.iter().zip(&log).zip(first..) {
+                assert_eq!(event.position, wanted);
+                assert_eq!(event.hash(), expected.hash());
+                assert_eq!((event.recorded_at, event.metadata.get()), (expected.recorded_at, expected.metadata.get()));
+                event.decode()?;
+            }
+            self.seen += batch.len() as u64;
+        }
+        assert_eq!(self.seen, position);
+        Ok(())
+    }
+
+    /// Lets the feed run, without events, until the condition holds.
+    async fn idles_until(&mut self, what: &str, condition: impl AsyncFn() -> bool) -> Result<()> {
+        tokio::select! {
+            batch = self.feed.next_batch(1) => anyhow::bail!("events out of nowhere: {:?}", batch?),
+            () = eventually(what, || condition()) => Ok(()),
+        }
+    }
+
+    /// Lets the feed run until it reads from JetStream.
+    async fn attaches(&mut self, jetstream: &Context) -> Result<()> {
+        self.idles_until("the feed has a consumer", async || consumers(jetstream).await == 1).await
+    }
+}
+
+async fn consumers(jetstream: &Context) -> usize {
+    stream::find(jetstream).await.ok().flatten().map_or(0, |stream| stream.cached_info().state.consumer_count)
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn everything_arrives_once_and_in_order() -> Result<()> {
+    let (db, nats) = (TestDb::new().await, TestNats::start().await);
+    let mut log = TestLog::new(&db.pool).await;
+    let _relay = TestRelay::start(&db, &nats).await;
+    let before = log.fill(2_500).await;
+    let mut reader = Reader::open(&db, Some(jetstream(&nats.reader().await))).await?;
+    reader.reads_to(before).await?;
+    for _ in 0..20 {
+        let position = log.fill(37).await;
+        reader.reads_to(position).await?;
+    }
+    Ok(())
+}
+
+/// Publishes positions of the log by hand, in the relay's place.
+async fn publish(db: &TestDb, relay: &Context, positions: impl Iterator<Item = u64>) -> Result<()> {
+    let head = log::head(&db.pool).await?;
+    for position in positions {
+        let outgoing = message::encode(log::event_at(&db.pool, position).await?.context("the log has it")?, &head);
+        relay.publish_with_headers(outgoing.subject, outgoing.headers, outgoing.body).await?.await?;
+    }
+    Ok(())
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn fresh_events_come_from_jetstream_though_postgres_is_stuck() -> Result<()> {
+    let (db, nats) = (TestDb::new().await, TestNats::start().await);
+    let mut log = TestLog::new(&db.pool).await;
+    let relay = jetstream(&nats.relay().await);
+    eventually("there is a stream", || async { stream::prepare(&relay, &db.pool, &StreamOptions::default()).await.is_ok() }).await;
+    let mut reader = Reader::open(&db, Some(jetstream(&nats.reader().await))).await?;
+    reader.attaches(&relay).await?;
+
+    log.fill(20).await;
+    let head = log::head(&db.pool).await?;
+    let events = log::read_after(&db.pool, 0, 20).await?;
+    let mut stuck = db.pool.begin().await?;
+    sqlx::query("lock table events, log_head in access exclusive mode").execute(&mut *stuck).await?;
+    for expected in events {
+        let outgoing = message::encode(expected.clone(), &head);
+        relay.publish_with_headers(outgoing.subject, outgoing.headers, outgoing.body).await?.await?;
+        let batch = within("the event", reader.feed.next_batch(10)).await?;
+        assert_eq!(batch.iter().map(|event| event.hash()).collect::<Vec<_>>(), [expected.hash()]);
+    }
+    stuck.rollback().await?;
+    Ok(())
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_the_stream_has_not_got_comes_from_postgres() -> Result<()> {
+    let (db, nats) = (TestDb::new().await, TestNats::start().await);
+    let mut log = TestLog::new(&db.pool).await;
+    let relay = jetstream(&nats.relay().await);
+    eventually("there is a stream", || async { stream::prepare(&relay, &db.pool, &StreamOptions::default()).await.is_ok() }).await;
+    let mut reader = Reader::open(&db, Some(jetstream(&nats.reader().await))).await?;
+    reader.attaches(&relay).await?;
+    // Never published: silence.
+    let silent = log.fill(30).await;
+    reader.reads_to(silent).await?;
+    // Published late: skipped, and then read on.
+    publish(&db, &relay, 1..=30).await?;
+    let next = log.fill(10).await;
+    publish(&db, &relay, 31..=40).await?;
+    reader.reads_to(next).await
+}
+
+/// The window moves on before a slow reader has got everything: what it gets next is beyond a gap.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_gap_is_filled_from_postgres() -> Result<()> {
+    let (db, nats) = (TestDb::new().await, TestNats::start().await);
+    let mut log = TestLog::new(&db.pool).await;
+    let options = StreamOptions { window_bytes: 64 * 1024, ..StreamOptions::default() };
+    let mut relay = TestRelay::start_with(&db, &nats, options).await;
+    relay.has_published(0).await;
+    let operator = jetstream(&nats.relay().await);
+    let mut reader = Reader::open(&db, Some(jetstream(&nats.reader().await))).await?;
+    reader.attaches(&operator).await?;
+    let position = log.fill(6_000).await;
+    relay.has_published(position).await;
+    reader.reads_to(position).await
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_outage_of_nats_is_bridged() -> Result<()> {
+    let (db, mut nats) = (TestDb::new().await, TestNats::start().await);
+    let mut log = TestLog::new(&db.pool).await;
+    let mut relay = TestRelay::start(&db, &nats).await;
+    let operator = jetstream(&nats.relay().await);
+    let mut reader = Reader::open(&db, Some(jetstream(&nats.reader().await))).await?;
+    for _ in 0..3 {
+        let before = log.fill(50).await;
+        reader.reads_to(before).await?;
+        nats.kill();
+        let during = log.fill(50).await;
+        reader.reads_to(during).await?;
+        nats.restart();
+        relay.has_published(during).await;
+        reader.attaches(&operator).await?;
+        let after = log.fill(50).await;
+        reader.reads_to(after).await?;
+    }
+    Ok(())
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_reader_ahead_of_a_lost_tail_sees_nothing_twice() -> Result<()> {
+    let (db, mut nats) = (TestDb::new().await, TestNats::start().await);
+    let mut log = TestLog::new(&db.pool).await;
+    let mut relay = TestRelay::start(&db, &nats).await;
+    let mut reader = Reader::open(&db, Some(jetstream(&nats.reader().await))).await?;
+    let kept = log.fill(300).await;
+    relay.has_published(kept).await;
+    reader.reads_to(kept).await?;
+    nats.kill();
+    let unsynced = nats.copy_store();
+    nats.restart();
+    let lost = log.fill(400).await;
+    relay.has_published(lost).await;
+    reader.reads_to(lost).await?;
+    nats.kill();
+    nats.put_back(&unsynced);
+    nats.restart();
+    relay.has_published(lost).await;
+    let last = log.fill(100).await;
+    relay.has_published(last).await;
+    reader.reads_to(last).await
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_reader_ahead_of_an_emptied_stream_goes_on() -> Result<()> {
+    let (db, mut nats) = (TestDb::new().await, TestNats::start().await);
+    let mut log = TestLog::new(&db.pool).await;
+    let mut relay = TestRelay::start(&db, &nats).await;
+    let operator = jetstream(&nats.relay().await);
+    let mut reader = Reader::open(&db, Some(jetstream(&nats.reader().await))).await?;
+    let before = log.fill(300).await;
+    reader.reads_to(before).await?;
+    nats.kill();
+    nats.empty_store();
+    nats.restart();
+    relay.has_published(before).await;
+    reader.attaches(&operator).await?;
+    let after = log.fill(300).await;
+    reader.reads_to(after).await
+}
+
+/// A flipped byte in the middle costs JetStream many messages, while its end stays and nothing is logged.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_damaged_block_reaches_nobody() -> Result<()> {
+    let (db, mut nats) = (TestDb::new().await, TestNats::start().await);
+    let mut log = TestLog::new(&db.pool).await;
+    let mut relay = TestRelay::start(&db, &nats).await;
+    let operator = jetstream(&nats.relay().await);
+    let before = log.fill(3_000).await;
+    relay.has_published(before).await;
+    nats.kill();
+    let block = nats.blocks(STREAM).into_iter().next().context("a block")?;
+    let mut bytes = fs::read(&block)?;
+    let middle = bytes.len() / 2;
+    bytes[middle] ^= 0xff;
+    fs::write(&block, bytes)?;
+    nats.restart();
+    let mut reader = Reader::open(&db, Some(jetstream(&nats.reader().await))).await?;
+    reader.reads_to(before).await?;
+    let after = log.fill(300).await;
+    relay.has_published(after).await;
+    reader.reads_to(after).await?;
+    reader.attaches(&operator).await
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn services_start_while_nats_is_down_or_not_configured() -> Result<()> {
+    let db = TestDb::new().await;
+    let mut log = TestLog::new(&db.pool).await;
+    let nowhere = connect(&NatsConfig { url: "nats://127.0.0.1:1".into(), name: "test".into() }).await?;
+    let mut down = Reader::open(&db, Some(jetstream(&nowhere))).await?;
+    let mut without = Reader::open(&db, None).await?;
+    for _ in 0..3 {
+        let position = log.fill(1_500).await;
+        down.reads_to(position).await?;
+        without.reads_to(position).await?;
+    }
+    Ok(())
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_cancelled_call_loses_nothing() -> Result<()> {
+    let (db, nats) = (TestDb::new().await, TestNats::start().await);
+    let mut log = TestLog::new(&db.pool).await;
+    let _relay = TestRelay::start(&db, &nats).await;
+    let mut reader = Reader::open(&db, Some(jetstream(&nats.reader().await))).await?;
+    for count in [1, 500, 3, 700, 20] {
+        let position = log.fill(count).await;
+        while reader.seen < position {
+            // Cancelled after as many steps as the other branch takes, which differs from turn to turn.
+            tokio::select! {
+                batch = reader.feed.next_batch(50) => {
+                    for event in batch? {
+                        assert_eq!(event.position, reader.seen + 1);
+                        reader.seen += 1;
+                    }
+                }
+                _ = log::head(&db.pool) => {}
+            }
+        }
+    }
+    Ok(())
+}
+
+fn mismatch<T>(result: Result<T, FeedError>) -> Mismatch {
+    match result {
+        Err(FeedError::OtherHistory { mismatch, .. }) => mismatch,
+        Err(error) => panic!("another error: {error}"),
+        Ok(_) => panic!("no error"),
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn another_history_ends_the_feed() -> Result<()> {
+    let (db, nats) = (TestDb::new().await, TestNats::start().await);
+    let mut log = TestLog::new(&db.pool).await;
+    let mut relay = TestRelay::start(&db, &nats).await;
+    let operator = jetstream(&nats.relay().await);
+    let mut live = Reader::open(&db, Some(jetstream(&nats.reader().await))).await?;
+    let mut polling = Reader::open(&db, None).await?;
+    let position = log.fill(20).await;
+    live.reads_to(position).await?;
+    polling.reads_to(position).await?;
+    relay.has_published(position).await;
+    live.attaches(&operator).await?;
+
+    sqlx::query("update log_head set incarnation = gen_random_uuid()").execute(&db.pool).await?;
+    stream::recreate(&operator, &db.pool, &StreamOptions::default()).await?;
+    let position = log.fill(20).await;
+    relay.has_published(position).await;
+    assert!(matches!(mismatch(within("the feed ends", live.feed.next_batch(100)).await), Mismatch::Incarnation { .. }));
+    assert!(matches!(mismatch(within("the feed ends", polling.feed.next_batch(100)).await), Mismatch::Incarnation { .. }));
+    Ok(())
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_feed_opens_only_in_its_own_history() -> Result<()> {
+    let db = TestDb::new().await;
+    TestLog::new(&db.pool).await.fill(20).await;
+    let head = log::head(&db.pool).await?;
+    let tenth = log::event_at(&db.pool, 10).await?.context("the tenth event")?;
+    let here = Checkpoint::after(&tenth, head.incarnation);
+    let open = async |from: &Checkpoint| Feed::open(db.pool.clone(), None, "test", from).await;
+
+    let mut feed = open(&here).await?;
+    assert_eq!(within("the eleventh", feed.next_batch(1)).await?[0].position, 11);
+    let other = Checkpoint { incarnation: uuid::Uuid::now_v7(), ..here.clone() };
+    assert!(matches!(mismatch(open(&other).await), Mismatch::Incarnation { .. }));
+    let beyond = Checkpoint { position: 21, ..here.clone() };
+    assert_eq!(mismatch(open(&beyond).await), Mismatch::Shorter { head: 20, reader: 21 });
+    let elsewhere = Checkpoint { position: 11, ..here };
+    assert_eq!(mismatch(open(&elsewhere).await), Mismatch::Event { position: 11 });
+    Ok(())
+}
+
+/// After a restore the stream still holds the old history until an operator has it rebuilt. Readers of the new one read
+/// Postgres meanwhile.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_stream_of_another_history_is_not_read() -> Result<()> {
+    let (db, nats) = (TestDb::new().await, TestNats::start().await);
+    let mut log = TestLog::new(&db.pool).await;
+    let mut relay = TestRelay::start(&db, &nats).await;
+    let position = log.fill(20).await;
+    relay.has_published(position).await;
+    sqlx::query("with gone as (delete from events where position > 10) update log_head set position = 10, incarnation = gen_random_uuid()")
+        .execute(&db.pool)
+        .await?;
+    let mut log = TestLog::new(&db.pool).await;
+    let mut reader = Reader::open(&db, Some(jetstream(&nats.reader().await))).await?;
+    reader.reads_to(10).await?;
+    for _ in 0..5 {
+        let position = log.fill(7).await;
+        reader.reads_to(position).await?;
+    }
+    Ok(())
+}

@@ -1,0 +1,354 @@
+//! The relay on real servers: whatever happens to NATS, the stream becomes the log's copy again, sequence by position.
+
+use anyhow::{Context as _, Result};
+use async_nats::jetstream::Context;
+use futures::StreamExt;
+use socketing_domain::event::{Event, StreamId};
+use socketing_domain::{AccountId, Won, wallet};
+use socketing_event_store::log;
+use socketing_nats::stream::{self, STREAM};
+use socketing_nats::{Relay, RelayState, StreamOptions, jetstream};
+use socketing_tests::relay::{assert_stream_equals_log, message_at};
+use socketing_tests::{TestDb, TestLog, TestNats, TestRelay, eventually, within};
+use tokio::sync::watch;
+use tokio_util::sync::CancellationToken;
+use uuid::Uuid;
+
+#[tokio::test(flavor = "multi_thread")]
+async fn every_event_is_published_at_the_sequence_that_is_its_position() -> Result<()> {
+    let (db, nats) = (TestDb::new().await, TestNats::start().await);
+    let mut log = TestLog::new(&db.pool).await;
+    let before = log.fill(2_500).await;
+    let mut relay = TestRelay::start(&db, &nats).await;
+    relay.has_published(before).await;
+    let after = log.fill(300).await;
+    relay.has_published(after).await;
+    assert_eq!(assert_stream_equals_log(&db.pool, &jetstream(&nats.reader().await)).await, 2_800);
+    relay.stop().await;
+    Ok(())
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_commit_of_the_same_process_wakes_the_relay() -> Result<()> {
+    let (db, nats) = (TestDb::new().await, TestNats::start().await);
+    let mut log = TestLog::new(&db.pool).await;
+    let (committed, wake) = watch::channel(0);
+    let relay = Relay::new(db.pool.clone(), &nats.relay().await, StreamOptions::default(), Some(wake));
+    let (mut status, shutdown) = (relay.status(), CancellationToken::new());
+    let running = tokio::spawn(relay.run(shutdown.clone()));
+    for _ in 0..50 {
+        let position = log.fill(3).await;
+        committed.send(position)?;
+        within("the events are published", status.wait_for(|status| status.published >= position)).await?;
+    }
+    drop(committed); // the writer ends: polling remains
+    let position = log.fill(3).await;
+    within("the last events are published", status.wait_for(|status| status.published >= position)).await?;
+    shutdown.cancel();
+    within("the relay stops", running).await?;
+    Ok(())
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_relay_that_starts_again_goes_on_where_the_stream_ends() -> Result<()> {
+    let (db, nats) = (TestDb::new().await, TestNats::start().await);
+    let mut log = TestLog::new(&db.pool).await;
+    for _ in 0..3 {
+        let position = log.fill(700).await;
+        let mut relay = TestRelay::start(&db, &nats).await;
+        relay.has_published(position).await;
+        relay.stop().await;
+    }
+    assert_eq!(assert_stream_equals_log(&db.pool, &jetstream(&nats.reader().await)).await, 2_100);
+    Ok(())
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn while_nats_is_away_commands_go_on_and_the_relay_says_how_far_behind_it_is() -> Result<()> {
+    let (db, mut nats) = (TestDb::new().await, TestNats::start().await);
+    let mut log = TestLog::new(&db.pool).await;
+    let mut relay = TestRelay::start(&db, &nats).await;
+    let before = log.fill(100).await;
+    relay.has_published(before).await;
+    nats.kill();
+    let during = log.fill(400).await;
+    let status = relay
+        .reaches("the relay says so", |status| matches!(status.state, RelayState::Waiting { .. }) && status.head == during)
+        .await;
+    assert_eq!(status.lag(), 400);
+    nats.restart();
+    let after = log.fill(100).await;
+    relay.has_published(after).await;
+    assert_eq!(assert_stream_equals_log(&db.pool, &jetstream(&nats.reader().await)).await, 600);
+    Ok(())
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_server_killed_again_and_again_under_load_ends_with_an_equal_stream() -> Result<()> {
+    let (db, mut nats) = (TestDb::new().await, TestNats::start().await);
+    let mut log = TestLog::new(&db.pool).await;
+    let mut relay = TestRelay::start(&db, &nats).await;
+    let stop = CancellationToken::new();
+    let stopped = stop.clone();
+    let writer = tokio::spawn(async move {
+        while !stopped.is_cancelled() {
+            log.fill(200).await;
+        }
+        log
+    });
+    for _ in 0..4 {
+        let seen = relay.reaches("it publishes", |status| status.state == RelayState::Publishing).await.published;
+        relay.has_published(seen + 500).await;
+        nats.kill();
+        nats.restart();
+    }
+    stop.cancel();
+    let last = writer.await?.fill(10).await;
+    relay.has_published(last).await;
+    assert_eq!(assert_stream_equals_log(&db.pool, &jetstream(&nats.reader().await)).await, last);
+    Ok(())
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_stream_that_lost_its_tail_is_filled_again() -> Result<()> {
+    let (db, mut nats) = (TestDb::new().await, TestNats::start().await);
+    let mut log = TestLog::new(&db.pool).await;
+    let mut relay = TestRelay::start(&db, &nats).await;
+    let kept = log.fill(500).await;
+    relay.has_published(kept).await;
+    nats.kill();
+    let unsynced = nats.copy_store();
+    nats.restart();
+    let lost = log.fill(700).await;
+    relay.has_published(lost).await;
+    nats.kill();
+    nats.put_back(&unsynced);
+    nats.restart();
+    let last = log.fill(1).await;
+    relay.has_published(last).await;
+    assert_eq!(assert_stream_equals_log(&db.pool, &jetstream(&nats.reader().await)).await, 1_201);
+    Ok(())
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_stream_that_is_gone_is_made_again_and_filled() -> Result<()> {
+    let (db, mut nats) = (TestDb::new().await, TestNats::start().await);
+    let mut log = TestLog::new(&db.pool).await;
+    let mut relay = TestRelay::start(&db, &nats).await;
+    let before = log.fill(500).await;
+    relay.has_published(before).await;
+    nats.kill();
+    nats.empty_store();
+    nats.restart();
+    let last = log.fill(1).await;
+    relay.has_published(last).await;
+    assert_eq!(assert_stream_equals_log(&db.pool, &jetstream(&nats.reader().await)).await, 501);
+    Ok(())
+}
+
+/// The lease is taken from whoever has it while events come in: for a while, two relays believe that it is theirs.
+#[tokio::test(flavor = "multi_thread")]
+async fn two_relays_at_once_publish_nothing_twice() -> Result<()> {
+    let (db, nats) = (TestDb::new().await, TestNats::start().await);
+    let mut log = TestLog::new(&db.pool).await;
+    let (mut one, mut other) = (TestRelay::start(&db, &nats).await, TestRelay::start(&db, &nats).await);
+    let mut last = log.fill(10).await;
+    let reader = jetstream(&nats.reader().await);
+    eventually("one of them publishes", || async { last_sequence(&reader).await == Some(10) }).await;
+    for epoch in 1..5 {
+        sqlx::query("update singleton_leases set expires_at = '-infinity'").execute(&db.pool).await?;
+        while sqlx::query_scalar::<_, i64>("select epoch from singleton_leases").fetch_one(&db.pool).await? == epoch {
+            log.fill(20).await;
+        }
+        last = log.fill(100).await;
+    }
+    eventually("everything is published", || async { last_sequence(&reader).await == Some(last) }).await;
+    assert_eq!(assert_stream_equals_log(&db.pool, &reader).await, last);
+    for relay in [&mut one, &mut other] {
+        let status = relay.reaches("neither is alarmed", |_| true).await;
+        assert!(matches!(status.state, RelayState::Standby | RelayState::Publishing), "{status:?}");
+    }
+    one.stop().await;
+    other.stop().await;
+    Ok(())
+}
+
+async fn last_sequence(jetstream: &Context) -> Option<u64> {
+    Some(stream::find(jetstream).await.ok()??.cached_info().state.last_sequence)
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_relay_takes_over_when_the_other_stops() -> Result<()> {
+    let (db, nats) = (TestDb::new().await, TestNats::start().await);
+    let mut log = TestLog::new(&db.pool).await;
+    let mut one = TestRelay::start(&db, &nats).await;
+    let first = log.fill(10).await;
+    one.has_published(first).await;
+    let mut other = TestRelay::start(&db, &nats).await;
+    one.stop().await;
+    let second = log.fill(10).await;
+    other.has_published(second).await;
+    assert_eq!(assert_stream_equals_log(&db.pool, &jetstream(&nats.reader().await)).await, 20);
+    Ok(())
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_stray_message_has_the_stream_made_again() -> Result<()> {
+    let (db, nats) = (TestDb::new().await, TestNats::start().await);
+    let mut log = TestLog::new(&db.pool).await;
+    let mut relay = TestRelay::start(&db, &nats).await;
+    let before = log.fill(50).await;
+    relay.has_published(before).await;
+    let stray = jetstream(&nats.relay().await).publish("booking.stray", "{}".into()).await?.await?;
+    assert_eq!(stray.sequence, 51);
+    let after = log.fill(50).await;
+    relay.has_published(after).await;
+    assert_eq!(assert_stream_equals_log(&db.pool, &jetstream(&nats.reader().await)).await, 100);
+    Ok(())
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_reader_can_neither_publish_events_nor_delete_the_stream() -> Result<()> {
+    let (db, nats) = (TestDb::new().await, TestNats::start().await);
+    let mut log = TestLog::new(&db.pool).await;
+    let mut relay = TestRelay::start(&db, &nats).await;
+    let before = log.fill(1).await;
+    relay.has_published(before).await;
+    let reader = nats.reader().await;
+    let made = made_at(&jetstream(&reader)).await?;
+    let mut events = reader.subscribe("booking.>").await?;
+    reader.publish("booking.stray", "{}".into()).await?;
+    reader.publish("$JS.API.STREAM.DELETE.BOOKING", "".into()).await?;
+    reader.flush().await?; // the server has handled both
+    let after = log.fill(1).await;
+    let next = within("the next event", events.next()).await.context("the subscription goes on")?;
+    assert_ne!(next.subject.as_str(), "booking.stray");
+    relay.has_published(after).await;
+    assert_eq!(made_at(&jetstream(&reader)).await?, made, "it is still the same stream");
+    assert_eq!(assert_stream_equals_log(&db.pool, &jetstream(&reader)).await, 2);
+    Ok(())
+}
+
+async fn made_at(jetstream: &Context) -> Result<String> {
+    Ok(stream::find(jetstream).await?.context("there is a stream")?.cached_info().created.to_string())
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn nobody_takes_messages_out_of_the_stream() -> Result<()> {
+    let (db, nats) = (TestDb::new().await, TestNats::start().await);
+    let mut log = TestLog::new(&db.pool).await;
+    let mut relay = TestRelay::start(&db, &nats).await;
+    let position = log.fill(5).await;
+    relay.has_published(position).await;
+    let stream = stream::find(&jetstream(&nats.relay().await)).await?.context("there is a stream")?;
+    assert!(stream.delete_message(3).await.is_err());
+    assert!(stream.purge().await.is_err());
+    assert_eq!(assert_stream_equals_log(&db.pool, &jetstream(&nats.reader().await)).await, 5);
+    Ok(())
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_plain_subscription_sees_readable_events() -> Result<()> {
+    let (db, nats) = (TestDb::new().await, TestNats::start().await);
+    let mut log = TestLog::new(&db.pool).await;
+    let mut relay = TestRelay::start(&db, &nats).await;
+    relay.has_published(0).await;
+    let reader = nats.reader().await;
+    let mut events = reader.subscribe("booking.>").await?;
+    reader.flush().await?;
+    let account: AccountId = Uuid::parse_str("01976e4c-9a5e-7c3a-8f00-0123456789ab")?.into();
+    let opened = wallet::Event::WalletOpened { account, balance: Won::new(500_000).context("a balance")? };
+    log.append(&[(StreamId::Wallet(account), Event::Wallet(opened))]).await;
+
+    let message = within("the event", events.next()).await.context("the subscription goes on")?;
+    assert_eq!(message.subject.as_str(), "booking.wallet.171.WalletOpened");
+    let body: serde_json::Value = serde_json::from_slice(&message.payload)?;
+    assert_eq!(body, serde_json::json!({"WalletOpened": {"account": account, "balance": 500_000}}));
+    let headers = message.headers.context("headers")?;
+    let header = |name: &str| headers.get(name).map(|value| value.as_str().to_owned()).unwrap_or_default();
+    let head = log::head(&db.pool).await?;
+    assert_eq!(header("ce-specversion"), "1.0");
+    assert_eq!(header("ce-id"), "1");
+    assert_eq!(header("ce-type"), "socketing.wallet.WalletOpened.v1");
+    assert_eq!(header("ce-source"), format!("/socketing/logs/{}/{}", head.log_id, head.incarnation));
+    assert_eq!(header("ce-subject"), format!("wallet/{account}"));
+    assert_eq!(header("content-type"), "application/json");
+    assert_eq!(header("Socketing-Position"), "1");
+    assert_eq!(header("Socketing-Stream"), format!("wallet/{account}@1"));
+    assert!(header("Socketing-Metadata").contains("system:test"));
+    Ok(())
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn another_history_stops_the_relay_until_the_stream_is_rebuilt() -> Result<()> {
+    let (db, nats) = (TestDb::new().await, TestNats::start().await);
+    let mut log = TestLog::new(&db.pool).await;
+    let mut relay = TestRelay::start(&db, &nats).await;
+    let before = log.fill(20).await;
+    relay.has_published(before).await;
+    sqlx::query("update log_head set incarnation = gen_random_uuid()").execute(&db.pool).await?;
+    let after = log.fill(20).await;
+    relay.reaches("the alarm", |status| matches!(status.state, RelayState::OtherHistory { .. })).await;
+    let operator = jetstream(&nats.relay().await);
+    assert_eq!(message_at(&operator, 20).await.event.position, 20);
+    assert_eq!(last_sequence(&operator).await, Some(20), "nothing of the new history follows the old one");
+    stream::recreate(&operator, &db.pool, &StreamOptions::default()).await?;
+    relay.has_published(after).await;
+    assert_eq!(assert_stream_equals_log(&db.pool, &operator).await, 40);
+    Ok(())
+}
+
+/// A failover can lose the log's end without anyone noticing: the stream knows better.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_log_that_lost_its_end_is_another_history() -> Result<()> {
+    let (db, nats) = (TestDb::new().await, TestNats::start().await);
+    let mut log = TestLog::new(&db.pool).await;
+    let mut relay = TestRelay::start(&db, &nats).await;
+    let position = log.fill(20).await;
+    relay.has_published(position).await;
+    relay.stop().await;
+    sqlx::query("with gone as (delete from events where position > 15) update log_head set position = 15").execute(&db.pool).await?;
+    let mut relay = TestRelay::start(&db, &nats).await;
+    relay.reaches("the alarm", |status| matches!(status.state, RelayState::OtherHistory { .. })).await;
+    relay.stop().await;
+    // The log has grown past it again, with other events.
+    TestLog::new(&db.pool).await.fill(30).await;
+    let mut relay = TestRelay::start(&db, &nats).await;
+    relay.reaches("the alarm", |status| matches!(status.state, RelayState::OtherHistory { .. })).await;
+    Ok(())
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_window_discards_the_oldest_and_the_relay_goes_on() -> Result<()> {
+    let (db, nats) = (TestDb::new().await, TestNats::start().await);
+    let mut log = TestLog::new(&db.pool).await;
+    let options = StreamOptions { window_bytes: 256 * 1024, ..StreamOptions::default() };
+    let mut relay = TestRelay::start_with(&db, &nats, options).await;
+    let position = log.fill(2_000).await;
+    relay.has_published(position).await;
+    let kept = assert_stream_equals_log(&db.pool, &jetstream(&nats.reader().await)).await;
+    assert!((1..2_000).contains(&kept), "{kept} messages are kept");
+    Ok(())
+}
+
+/// The stream's settings are code: one that was changed by hand is put right, and one of an older release brought up.
+#[tokio::test(flavor = "multi_thread")]
+async fn settings_are_brought_up_to_date() -> Result<()> {
+    let (db, nats) = (TestDb::new().await, TestNats::start().await);
+    let mut log = TestLog::new(&db.pool).await;
+    let mut relay = TestRelay::start(&db, &nats).await;
+    let position = log.fill(5).await;
+    relay.has_published(position).await;
+    relay.stop().await;
+    let operator = jetstream(&nats.relay().await);
+    let mut config = stream::find(&operator).await?.context("there is a stream")?.cached_info().config.clone();
+    config.max_messages = 3;
+    config.allow_direct = false;
+    operator.update_stream(config).await?;
+    let mut relay = TestRelay::start(&db, &nats).await;
+    let position = log.fill(5).await;
+    relay.has_published(position).await;
+    let config = stream::find(&operator).await?.context("there is a stream")?.cached_info().config.clone();
+    assert_eq!((config.max_messages, config.allow_direct, config.name.as_str()), (-1, true, STREAM));
+    Ok(())
+}
