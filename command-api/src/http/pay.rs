@@ -4,6 +4,7 @@
 use super::Api;
 use super::answer::{Answer, done};
 use super::command::{Sender, body_command_errors};
+use crate::executor::Done;
 use axum::Json as JsonAnswer;
 use axum::extract::State;
 use axum::http::header::{LOCATION, RETRY_AFTER};
@@ -63,7 +64,9 @@ pub(super) async fn pay(
     let started: PaymentReply =
         serde_json::from_str(&accepted.reply).map_err(|error| Problem::internal("reading a payment's recorded answer", &error))?;
     if started.state != PaymentState::InFlight {
-        return Ok(sender.with_limits(done(StatusCode::OK, &accepted)));
+        // A repeated command tells the payment as it is now, so its own position may lie before the outcome.
+        let position = accepted.position.max(*api.0.executor.committed().borrow());
+        return Ok(sender.with_limits(done(StatusCode::OK, &Done { position, ..accepted })));
     }
     let known = Answer { position: accepted.position, reply: started };
     let now = tokio::time::timeout(WAIT, outcome(&api, performance, &known)).await;
