@@ -1,8 +1,10 @@
 //! What commands print: tables for people, JSON for programs. Colour only on a terminal, and never with `NO_COLOR`.
 
+use anyhow::Context as _;
 use clap::ValueEnum;
 use comfy_table::{Cell, CellAlignment, ContentArrangement, Table, presets};
 use serde::Serialize;
+use std::io::Write as _;
 
 /// The form of a command's answer.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default, ValueEnum)]
@@ -40,10 +42,9 @@ impl Output {
     /// Prints the answer: the value as JSON, or what `text` makes of it for people.
     pub(crate) fn answer<T: Serialize>(&self, value: &T, text: impl FnOnce(&T) -> String) -> anyhow::Result<()> {
         match self.format {
-            Format::Json => println!("{}", serde_json::to_string_pretty(value)?),
-            Format::Table => println!("{}", text(value).trim_end()),
+            Format::Json => print(&serde_json::to_string_pretty(value)?),
+            Format::Table => print(text(value).trim_end()),
         }
-        Ok(())
     }
 
     /// Says something along the way, on standard error, so that it never mixes with the answer.
@@ -59,8 +60,19 @@ impl Output {
     }
 }
 
+/// Prints a line of the answer. Whoever closes the pipe has seen enough: the program ends, content.
+///
+/// # Errors
+/// If standard output can't be written to.
+pub(crate) fn print(line: &str) -> anyhow::Result<()> {
+    match writeln!(std::io::stdout().lock(), "{line}") {
+        Err(error) if error.kind() == std::io::ErrorKind::BrokenPipe => std::process::exit(0),
+        written => Ok(written.context("writing the answer")?),
+    }
+}
+
 /// A table in the house's style. Columns named in `numbers` are aligned to the right.
-pub(crate) fn table(header: &[&str], numbers: std::ops::Range<usize>, rows: impl IntoIterator<Item = Vec<String>>) -> Table {
+pub(crate) fn table(header: &[&str], numbers: std::ops::Range<usize>, rows: impl IntoIterator<Item = Vec<String>>) -> String {
     let mut table = Table::new();
     table.load_style(presets::NOTHING).set_content_arrangement(ContentArrangement::Dynamic);
     table.set_header(header.iter().map(|title| Cell::new(console::style(title).bold().to_string())));
@@ -71,7 +83,7 @@ pub(crate) fn table(header: &[&str], numbers: std::ops::Range<usize>, rows: impl
         });
         table.add_row(cells);
     }
-    table
+    table.trim_fmt()
 }
 
 /// An amount as people read it: `132,000`.
@@ -103,7 +115,7 @@ mod tests {
     #[test]
     fn korean_text_keeps_columns_straight() {
         let rows = [vec!["좌석".to_owned(), "1".to_owned()], vec!["seat".to_owned(), "22".to_owned()]];
-        let text = table(&["name", "n"], 1..2, rows).to_string();
+        let text = table(&["name", "n"], 1..2, rows);
         let widths: Vec<usize> = text.lines().map(|line| console::measure_text_width(line.trim_end())).collect();
         assert_eq!(widths[1], widths[2], "{text}");
     }

@@ -38,7 +38,7 @@ pub(crate) async fn run(command: ConfigCommand, output: Output) -> anyhow::Resul
     let tried = vec![database(&args).await, nats(&args).await, pages(&args)];
     output.answer(&tried, |tried| {
         let row = |tried: &Tried| vec![tried.what.to_owned(), if tried.ok { "ok" } else { "no" }.to_owned(), tried.detail.clone()];
-        table(&["what", "", "detail"], 0..0, tried.iter().map(row)).to_string()
+        table(&["what", "", "detail"], 0..0, tried.iter().map(row))
     })?;
     Ok(match tried.iter().find(|tried| !tried.ok) {
         None => Exit::Ok,

@@ -2,7 +2,7 @@
 
 use crate::failure::{Exit, Failure};
 use crate::operator;
-use crate::output::{Output, table};
+use crate::output::{Output, print, table};
 use crate::system::SystemArgs;
 use clap::{Args, Subcommand};
 use cqrs_es::persist::SerializedEvent;
@@ -99,7 +99,7 @@ async fn cat(args: CatArgs, output: Output) -> anyhow::Result<Exit> {
                 shortened(&event.payload.to_string()),
             ]
         });
-        table(&["sequence", "event", "version", "payload"], 0..1, rows).to_string()
+        table(&["sequence", "event", "version", "payload"], 0..1, rows)
     })?;
     Ok(Exit::Ok)
 }
@@ -111,7 +111,7 @@ async fn tail(args: TailArgs, output: Output) -> anyhow::Result<Exit> {
         let page = log::read_after(&pool, after, log::PAGE_EVENTS_MAX).await?;
         for event in &page {
             after = event.position;
-            println!("{}", line(event, output)?);
+            print(&line(event, output)?)?;
         }
         if page.is_empty() {
             if !args.follow {

@@ -1,10 +1,11 @@
 //! `socketing openapi`: the API's description, without a running system.
 
 use crate::failure::Exit;
+use crate::output::print;
 use crate::serve::document;
 
 /// Prints it.
 pub(crate) fn run() -> anyhow::Result<Exit> {
-    println!("{}", document::whole().to_pretty_json()?);
+    print(&document::whole().to_pretty_json()?)?;
     Ok(Exit::Ok)
 }

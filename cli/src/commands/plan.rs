@@ -89,7 +89,7 @@ pub(crate) fn read(file: &Path) -> anyhow::Result<Result<Plan, Vec<Problem>>> {
 fn told(problems: &[Problem], output: Output) -> anyhow::Result<Exit> {
     output.answer(&serde_json::json!({ "problems": problems }), |_| {
         let rows = problems.iter().map(|problem| vec![place(&problem.path), problem.code.clone(), problem.detail.clone()]);
-        format!("{}\n\n{} problems", table(&["place", "problem", "what is wrong"], 0..0, rows), problems.len())
+        format!("{}\n\nproblems: {}", table(&["place", "problem", "what is wrong"], 0..0, rows), problems.len())
     })?;
     Ok(Exit::Failure)
 }

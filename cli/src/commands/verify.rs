@@ -19,6 +19,9 @@ pub(crate) struct VerifyArgs {
     /// The same as `--output json`.
     #[arg(long)]
     json: bool,
+    /// Seconds that JetStream and the read models may take to catch up with the log.
+    #[arg(long, default_value_t = 15, value_name = "SECONDS", value_parser = clap::value_parser!(u64).range(0..=3600))]
+    patience: u64,
     #[command(flatten)]
     system: SystemArgs,
 }
@@ -30,7 +33,7 @@ pub(crate) async fn run(args: VerifyArgs, output: Output) -> anyhow::Result<Exit
     let options = PoolOptions { statement_timeout: STATEMENT_TIMEOUT, ..PoolOptions::new("socketing-verify", 4) };
     let pool = operator::database(system.database_url()?, &options).await?;
     let phase = Phase::begin(output, "verify", log::head(&pool).await?.position);
-    let report = verify::run(&pool, system.nats_url()?, |position| phase.at(position)).await?;
+    let report = verify::run(&pool, system.nats_url()?, Duration::from_secs(args.patience), |position| phase.at(position)).await?;
     phase.end(&format!("{} events", grouped(report.head)));
     output.answer(&report, text)?;
     Ok(if report.clean { Exit::Ok } else { Exit::Broken })

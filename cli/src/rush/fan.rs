@@ -406,7 +406,8 @@ impl Fan {
         let payment = payment.to_string();
         let of_it = |data: &Value| data["payment"] == payment.as_str();
         let found = |view: &View| {
-            let sold = view.find("SeatsSold", of_it).map(|_| json!({ "state": "succeeded" }));
+            // What is pushed covers a position that everyone may ask for.
+            let sold = view.find("SeatsSold", of_it).map(|_| json!({ "state": "succeeded", "position": view.me_position }));
             sold.or_else(|| view.find("PaymentFailed", of_it).map(|data| json!({ "state": "failed", "reason": data["reason"] })))
         };
         let caller = self.caller.clone();

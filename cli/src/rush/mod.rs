@@ -140,6 +140,9 @@ async fn rush(shared: &Arc<Shared>, sale: &Arc<Sale>, fans: Vec<Fan>, time_limit
                 None => break,
             },
             () = &mut limit, if !shared.stop.is_cancelled() => shared.stop.cancel(),
+            _ = tokio::signal::ctrl_c() => {
+                return Err(Failure::new(Exit::Failure, format!("interrupted when {} fans had ended", done.len())).into());
+            }
             () = sleep(Duration::from_millis(500)) => if let Some(fan) = done.first() {
                 phase.say(&standing(fan));
             },

@@ -89,6 +89,6 @@ impl Report {
     }
 }
 
-fn counted(title: &str, counts: &BTreeMap<String, u64>) -> comfy_table::Table {
+fn counted(title: &str, counts: &BTreeMap<String, u64>) -> String {
     table(&[title, "count"], 1..2, counts.iter().map(|(code, count)| vec![code.clone(), grouped(*count)]))
 }

@@ -55,6 +55,19 @@ mod tests {
     }
 
     #[test]
+    fn a_name_means_the_same_in_all_services() {
+        let mut known = serde_json::Map::new();
+        for service in [socketing_command_api::http::openapi(), socketing_projections::query::openapi(), socketing_notifier::openapi()] {
+            let document = serde_json::to_value(service).unwrap();
+            for (name, schema) in document["components"]["schemas"].as_object().into_iter().flatten() {
+                let first = known.entry(name.clone()).or_insert_with(|| schema.clone());
+                assert_eq!(first, schema, "{name} means two different things: merging would lose one");
+            }
+        }
+        assert!(known.len() > 40, "{} schemas", known.len());
+    }
+
+    #[test]
     fn every_reference_leads_somewhere() {
         let document = serde_json::to_value(whole()).unwrap();
         let text = document.to_string();

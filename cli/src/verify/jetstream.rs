@@ -15,8 +15,6 @@ use socketing_nats::{NatsConfig, message, stream};
 use std::time::Duration;
 use tokio::time::{Instant, sleep, timeout};
 
-/// How long the relay may take to publish what is already in the log.
-const CATCH_UP: Duration = Duration::from_secs(15);
 /// How long a message that the stream says it has may take to come.
 const NEXT_MESSAGE: Duration = Duration::from_secs(10);
 /// How often the stream is looked at while the relay catches up.
@@ -42,8 +40,8 @@ pub(crate) struct Received {
 }
 
 impl Copy {
-    /// Opens the stream at its beginning, once the relay has published everything up to `head`.
-    pub(crate) async fn open(nats_url: &str, head: &Head) -> anyhow::Result<Copy> {
+    /// Opens the stream at its beginning, once the relay has published everything up to `head`, or has had the time to.
+    pub(crate) async fn open(nats_url: &str, head: &Head, patience: Duration) -> anyhow::Result<Copy> {
         let config = NatsConfig { url: nats_url.to_owned(), name: "socketing verify".into() };
         let client = socketing_nats::connect(&config).await?;
         connected(&client).await?;
@@ -53,7 +51,7 @@ impl Copy {
                 .hint("a running system makes it; is this its NATS server?")
         })?;
         let mut findings = Findings::new("jetstream", "JetStream equals the log as far back as it keeps");
-        let (first, last) = caught_up(&mut stream, head).await?;
+        let (first, last) = caught_up(&mut stream, head, patience).await?;
         if last < head.position {
             findings.fault(head.position, format!("the stream ends at {last}, the log at {}: the relay doesn't publish", head.position));
         }
@@ -172,8 +170,8 @@ async fn connected(client: &async_nats::Client) -> Result<(), Failure> {
 }
 
 /// The stream's first and last sequence, once it reaches to the head, or has had the time to.
-async fn caught_up(stream: &mut Stream, head: &Head) -> anyhow::Result<(u64, u64)> {
-    let deadline = Instant::now() + CATCH_UP;
+async fn caught_up(stream: &mut Stream, head: &Head, patience: Duration) -> anyhow::Result<(u64, u64)> {
+    let deadline = Instant::now() + patience;
     loop {
         let state = &stream.info().await.context("looking at the JetStream stream")?.state;
         if state.last_sequence >= head.position || Instant::now() > deadline {

@@ -24,6 +24,7 @@ mod tests;
 use check::{Check, Seen};
 pub(crate) use findings::Findings;
 use socketing_event_store::{PgPool, log};
+use std::time::Duration;
 
 /// Everything that verify found.
 #[derive(serde::Serialize)]
@@ -51,15 +52,16 @@ fn folds() -> Vec<Box<dyn Check>> {
     ]
 }
 
-/// Verifies the log up to where it reaches now, and its copies. `progress` is told the position reached.
+/// Verifies the log up to where it reaches now, and its copies, which get `patience` to catch up. `progress` is told the
+/// position reached.
 ///
 /// # Errors
 /// If the database or the broker can't be asked. What is wrong with the data is in the report.
-pub(crate) async fn run(pool: &PgPool, nats_url: &str, progress: impl Fn(u64)) -> anyhow::Result<Report> {
+pub(crate) async fn run(pool: &PgPool, nats_url: &str, patience: Duration, progress: impl Fn(u64)) -> anyhow::Result<Report> {
     let head = log::head(pool).await?;
     let mut folds = folds();
     let mut commands = commands::Commands::open(pool, head.position).await?;
-    let mut copy = jetstream::Copy::open(nats_url, &head).await?;
+    let mut copy = jetstream::Copy::open(nats_url, &head, patience).await?;
     let mut after = 0;
     loop {
         let page = log::read_after(pool, after, log::PAGE_EVENTS_MAX).await?;
@@ -79,7 +81,7 @@ pub(crate) async fn run(pool: &PgPool, nats_url: &str, progress: impl Fn(u64)) -
     let mut checks: Vec<Findings> = folds.into_iter().map(Check::findings).collect();
     checks.push(commands.finish().await?);
     checks.push(copy.finish().await?);
-    checks.push(read_models::verify(pool, head.position).await?);
+    checks.push(read_models::verify(pool, head.position, patience).await?);
     let clean = checks.iter().all(Findings::is_clean);
     Ok(Report { log_id: head.log_id, head: head.position, clean, checks })
 }

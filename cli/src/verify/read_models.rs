@@ -9,17 +9,15 @@ use socketing_projections::verify::{Mismatch, Verified, verify as compare};
 use std::time::Duration;
 use tokio::time::{Instant, sleep};
 
-/// How long the projections may take to catch up with what is already in the log.
-const CATCH_UP: Duration = Duration::from_secs(15);
 /// How often they are looked at.
 const LOOK_EVERY: Duration = Duration::from_millis(100);
 
-/// Compares every read model with the log.
+/// Compares every read model with the log, once the projections have caught up with `head`, or have had the time to.
 ///
 /// # Errors
 /// If the database can't be asked.
-pub(crate) async fn verify(pool: &PgPool, head: u64) -> anyhow::Result<Findings> {
-    let deadline = Instant::now() + CATCH_UP;
+pub(crate) async fn verify(pool: &PgPool, head: u64, patience: Duration) -> anyhow::Result<Findings> {
+    let deadline = Instant::now() + patience;
     while reached(pool).await? < head && Instant::now() < deadline {
         sleep(LOOK_EVERY).await;
     }

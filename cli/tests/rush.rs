@@ -1,0 +1,130 @@
+//! A sale with real processes: a rush of fifty fans, then everything is held against the log; then the log and its
+//! copies are damaged in every way that `verify` promises to find.
+
+mod support;
+
+use serde_json::Value;
+use socketing_tests::eventually;
+use sqlx::PgPool;
+use support::Servers;
+
+const RUSH: [&str; 9] = ["rush", "--fans", "50", "--seed", "42", "--capacity", "16", "--json", "--quiet"];
+
+#[tokio::test]
+async fn a_rush_ends_well_and_every_damage_is_found_after_it() {
+    let servers = Servers::start().await;
+    let mut serving = servers.serve("all").await;
+    let ran = servers.run(&serving.url, &RUSH).await;
+    assert_eq!(ran.code(), Some(0), "{}{}\n{}", ran.out(), ran.err(), servers.log("all"));
+    let report: Value = serde_json::from_str(&ran.out()).unwrap();
+    assert_eq!(report["served"].as_u64().unwrap() + report["told"].as_u64().unwrap(), 50);
+    assert_eq!(report["settled"]["maps_equal"], 50);
+    assert!(report["settled"]["seats_sold"].as_u64().unwrap() > 0);
+    clean(&servers).await;
+
+    assert_eq!(serving.terminate(), Some(0), "a drain is no failure: {}", servers.log("all"));
+    clean(&servers).await;
+    keep_copies(&servers.db.pool).await;
+    for (check, damage) in DAMAGES {
+        for statement in damage.split(";;") {
+            let done = sqlx::query(statement).execute(&servers.db.pool).await.unwrap();
+            assert!(done.rows_affected() > 0, "nothing to damage: {statement}");
+        }
+        let (code, report) = servers.verify("0").await;
+        assert_eq!(code, Some(3), "{check} should fail after {damage}: {report}");
+        assert!(failed(&report).contains(check), "{check} should fail after {damage}, but these do: {:?}", failed(&report));
+        put_back(&servers.db.pool).await;
+    }
+    clean(&servers).await;
+    a_stray_message_is_found(&servers).await;
+}
+
+/// Each check, and a statement (or several, apart by `;;`) that breaks what it promises.
+const DAMAGES: &[(&str, &str)] = &[
+    ("positions", "delete from events where position = (select max(position) / 2 from events)"),
+    ("positions", "update log_head set position = position + 1"),
+    ("sequences", "update events set sequence = sequence + 1000 where position = (select max(position) from events where event_type = 'SeatsSold')"),
+    ("decoding", "update events set event_version = '99' where position = (select min(position) from events where event_type = 'SeatsHeld')"),
+    ("decoding", "update events set payload = '{}' where position = (select min(position) from events where event_type = 'WalletOpened')"),
+    // The same hold again, at the end of its stream and of the log.
+    (
+        "seats",
+        "update log_head set position = position + 1;;
+         insert into events (aggregate_type, aggregate_id, sequence, event_type, event_version, payload, metadata, position)
+         select e.aggregate_type, e.aggregate_id, (select max(sequence) + 1 from events l where (l.aggregate_type, l.aggregate_id) = (e.aggregate_type, e.aggregate_id)),
+                e.event_type, e.event_version, e.payload, e.metadata, h.position
+         from events e, log_head h
+         where e.position = (select min(position) from events where event_type = 'SeatsSold')",
+    ),
+    (
+        "deadlines",
+        "update events set payload = jsonb_set(payload::jsonb, '{SeatsBooked,pay_by}', '\"2099-01-01T00:00:00Z\"')::json
+         where position = (select min(position) from events where event_type = 'SeatsBooked')",
+    ),
+    ("line", "update events set payload = jsonb_set(payload::jsonb, '{LineOpened,capacity}', '1')::json where event_type = 'LineOpened'"),
+    (
+        "money",
+        "update events set payload = jsonb_set(payload::jsonb, '{WalletCharged,balance}', '1')::json
+         where position = (select min(position) from events where event_type = 'WalletCharged')",
+    ),
+    (
+        "money",
+        "update events set payload = jsonb_set(payload::jsonb, '{SeatsSold,amount}', '1')::json
+         where position = (select min(position) from events where event_type = 'SeatsSold')",
+    ),
+    ("commands", "delete from command_log where command_id = (select command_id from command_log where command = 'hold_seats' and status < 400 limit 1)"),
+    ("commands", "update command_log set status = 409 where command_id = (select command_id from command_log where command = 'book' and status < 400 limit 1)"),
+    ("commands", "update command_log set position = 1000000000 where command_id = (select command_id from command_log limit 1)"),
+    (
+        "jetstream",
+        "update events set metadata = jsonb_set(metadata::jsonb, '{actor}', '\"system:nobody\"')::json
+         where position = (select min(position) from events where event_type = 'SeatsHeld')",
+    ),
+    ("read models", "update wallets set balance = balance + 1 where account_id = (select account_id from wallets limit 1)"),
+    ("read models", "delete from bookings where booking_id = (select booking_id from bookings limit 1)"),
+    ("read models", "update checkpoints set position = position - 1 where name = 'projection:seat_map'"),
+];
+
+const DAMAGED: [&str; 6] = ["events", "log_head", "command_log", "wallets", "bookings", "checkpoints"];
+
+async fn keep_copies(pool: &PgPool) {
+    for table in DAMAGED {
+        sqlx::query(&format!("create table copy_of_{table} as table {table}")).execute(pool).await.unwrap();
+    }
+}
+
+async fn put_back(pool: &PgPool) {
+    for table in DAMAGED {
+        sqlx::query(&format!("delete from {table}")).execute(pool).await.unwrap();
+        sqlx::query(&format!("insert into {table} select * from copy_of_{table}")).execute(pool).await.unwrap();
+    }
+}
+
+async fn clean(servers: &Servers) {
+    let (code, report) = servers.verify("60").await;
+    assert_eq!(code, Some(0), "{report:#}");
+    for check in report["checks"].as_array().unwrap() {
+        assert!(check["checked"].as_u64().unwrap() > 0, "{} looked at nothing", check["check"]);
+    }
+}
+
+fn failed(report: &Value) -> Vec<&str> {
+    let checks = report["checks"].as_array().unwrap();
+    checks.iter().filter(|check| check["failed"] != 0).map(|check| check["check"].as_str().unwrap()).collect()
+}
+
+/// Somebody with the relay's rights publishes past the log's end.
+async fn a_stray_message_is_found(servers: &Servers) {
+    let relay = servers.nats.relay().await;
+    relay.publish("booking.performance.stray.SeatsHeld", "{}".into()).await.unwrap();
+    relay.flush().await.unwrap();
+    let jetstream = socketing_nats::jetstream(&servers.nats.reader().await);
+    let head: i64 = sqlx::query_scalar("select position from log_head").fetch_one(&servers.db.pool).await.unwrap();
+    eventually("the stray message is in the stream", || async {
+        let stream = socketing_nats::stream::find(&jetstream).await.unwrap().unwrap();
+        stream.cached_info().state.last_sequence > head as u64
+    })
+    .await;
+    let (code, report) = servers.verify("0").await;
+    assert_eq!((code, failed(&report)), (Some(3), vec!["jetstream"]), "{report:#}");
+}

@@ -1,0 +1,148 @@
+//! A whole system of a test's own: a database, a NATS server, and the built program serving on a free port.
+#![allow(dead_code, reason = "each test uses a part of it")]
+
+use rand::Rng;
+use serde_json::Value;
+use socketing_tests::{TestDb, TestNats, TestProcess, eventually};
+use std::net::{Ipv4Addr, TcpListener};
+use std::path::Path;
+use std::process::{Output, Stdio};
+use tempfile::TempDir;
+use tokio::process::Command;
+
+/// The program under test.
+pub const PROGRAM: &str = env!("CARGO_BIN_EXE_socketing");
+
+/// Below the range that outgoing connections take their ports from.
+const PORTS: std::ops::Range<u16> = 20_000..32_000;
+
+/// A database and a NATS server, and where programs find them.
+pub struct Servers {
+    pub db: TestDb,
+    pub nats: TestNats,
+    files: TempDir,
+}
+
+/// A running `socketing serve`.
+pub struct Serving {
+    pub url: String,
+    process: TestProcess,
+}
+
+impl Servers {
+    pub async fn start() -> Servers {
+        let (db, nats) = tokio::join!(TestDb::new(), TestNats::start());
+        Servers { db, nats, files: TempDir::new().expect("make a folder") }
+    }
+
+    /// Starts one process of this role and waits until it is ready.
+    pub async fn serve(&self, role: &str) -> Serving {
+        self.serve_on(free_port(), role).await
+    }
+
+    /// The same, on this port.
+    pub async fn serve_on(&self, port: u16, role: &str) -> Serving {
+        let url = format!("http://127.0.0.1:{port}");
+        let listen = format!("127.0.0.1:{port}");
+        let arguments = ["serve", "--role", role, "--password-threads", "2", "--reconnect-seconds", "1"].map(str::to_owned);
+        let environment = [
+            ("SOCKETING_DATABASE_URL", self.db.url.as_str()),
+            ("SOCKETING_NATS_URL", &self.nats.url),
+            ("SOCKETING_NATS_RELAY_URL", &self.nats.relay_url),
+            ("SOCKETING_LISTEN", &listen),
+            ("SOCKETING_LOG", "info,sqlx=warn"),
+        ];
+        let log = self.files.path().join(format!("{role}.log"));
+        let process = TestProcess::start(Path::new(PROGRAM), &arguments, &environment, &log).expect("start socketing serve");
+        let mut serving = Serving { url, process };
+        let ready = format!("{}/readyz", serving.url);
+        eventually(&format!("{role} is ready; see {}", self.log(role)), || async {
+            reqwest::get(&ready).await.is_ok_and(|answer| answer.status().is_success())
+        })
+        .await;
+        assert!(serving.process.is_running(), "{}", self.log(role));
+        serving
+    }
+
+    /// What a process of this role has logged.
+    pub fn log(&self, role: &str) -> String {
+        std::fs::read_to_string(self.files.path().join(format!("{role}.log"))).unwrap_or_default()
+    }
+
+    /// A command of the program against this system.
+    pub fn command(&self, url: &str, arguments: &[&str]) -> Command {
+        let mut command = plain(arguments);
+        command.env("SOCKETING_URL", url).env("SOCKETING_DATABASE_URL", &self.db.url).env("SOCKETING_NATS_URL", &self.nats.url);
+        command.current_dir(self.files.path());
+        command
+    }
+
+    /// Runs it to its end.
+    pub async fn run(&self, url: &str, arguments: &[&str]) -> Ran {
+        Ran(self.command(url, arguments).output().await.expect("run socketing"))
+    }
+
+    /// `socketing verify --json`: its exit code and its report. The copies get these seconds to catch up.
+    pub async fn verify(&self, patience: &str) -> (Option<i32>, Value) {
+        let ran = self.run("http://127.0.0.1:9", &["verify", "--json", "--quiet", "--patience", patience]).await;
+        let report = serde_json::from_str(&ran.out()).unwrap_or_else(|_| panic!("verify says: {}", ran.err()));
+        (ran.code(), report)
+    }
+}
+
+impl Serving {
+    pub fn port(&self) -> u16 {
+        self.url.rsplit(':').next().and_then(|port| port.parse().ok()).expect("the URL ends with a port")
+    }
+
+    /// As a crash does.
+    pub fn kill(&mut self) {
+        self.process.kill();
+    }
+
+    /// As an operator does; the exit code.
+    pub fn terminate(&mut self) -> Option<i32> {
+        self.process.terminate().expect("send SIGTERM").code()
+    }
+}
+
+/// What a command came to.
+pub struct Ran(pub Output);
+
+impl Ran {
+    pub fn code(&self) -> Option<i32> {
+        self.0.status.code()
+    }
+
+    pub fn out(&self) -> String {
+        String::from_utf8_lossy(&self.0.stdout).into_owned()
+    }
+
+    pub fn err(&self) -> String {
+        String::from_utf8_lossy(&self.0.stderr).into_owned()
+    }
+}
+
+/// A command of the program that knows of no system.
+pub fn plain(arguments: &[&str]) -> Command {
+    let mut command = Command::new(PROGRAM);
+    command.args(arguments).stdin(Stdio::null()).current_dir(std::env::temp_dir());
+    for (name, _) in std::env::vars().filter(|(name, _)| name.starts_with("SOCKETING_") || name.ends_with("_URL")) {
+        command.env_remove(name);
+    }
+    command
+}
+
+/// Runs it to its end.
+pub async fn run_plain(arguments: &[&str]) -> Ran {
+    Ran(plain(arguments).output().await.expect("run socketing"))
+}
+
+fn free_port() -> u16 {
+    loop {
+        let port = rand::rng().random_range(PORTS);
+        if TcpListener::bind((Ipv4Addr::LOCALHOST, port)).is_ok() {
+            return port;
+        }
+    }
+}
