@@ -101,6 +101,7 @@ create table bookings (
     state            text not null check (state in ('unpaid', 'paying', 'paid', 'cancelled', 'expired')),
     total            bigint not null,
     paid             bigint not null default 0, -- what was taken for it, refunded or not
+    sold_with        uuid, -- the payment that bought the seats; another one that was taken came too late and is refunded
     refund_due       bigint not null default 0, -- owed back, in all
     refund_completed bigint not null default 0, -- of that, what is back
     pay_by           timestamptz not null,

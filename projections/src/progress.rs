@@ -86,6 +86,12 @@ impl Progress {
         }
     }
 
+    /// How many queries wait at this moment.
+    #[must_use]
+    pub fn waiting(&self) -> usize {
+        WAITERS_MAX - self.0.waiters.available_permits()
+    }
+
     /// A runner in this process has the projection from here on.
     pub(crate) fn own(&self, model: Model, position: u64) {
         self.seen(model).send_replace(Seen { position, owned: true });
@@ -130,7 +136,7 @@ impl Progress {
 
     /// Whether anybody waits and some projection isn't owned here.
     fn is_wanted(&self) -> bool {
-        self.0.waiters.available_permits() < WAITERS_MAX && self.0.seen.iter().any(|seen| !seen.borrow().owned)
+        self.waiting() > 0 && self.0.seen.iter().any(|seen| !seen.borrow().owned)
     }
 
     /// Takes over the stored checkpoints of projections that aren't owned here; returns whether any moved.

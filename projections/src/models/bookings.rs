@@ -45,6 +45,7 @@ struct Booking {
     state: String,
     total: i64,
     paid: i64,
+    sold_with: Option<Uuid>,
     refund_due: i64,
     refund_completed: i64,
     pay_by: OffsetDateTime,
@@ -108,6 +109,7 @@ fn apply(rows: &mut BTreeMap<Key, Booking>, performance: Uuid, event: &Recorded,
             state: "unpaid".to_owned(),
             total: total.get(),
             paid: 0,
+            sold_with: None,
             refund_due: 0,
             refund_completed: 0,
             pay_by: moment(*pay_by),
@@ -137,18 +139,21 @@ impl Booking {
                 }
                 self.payment_failure = Some(reason.clone());
             }
-            Seats::SeatsSold { amount, .. } => {
+            Seats::SeatsSold { payment, amount, .. } => {
                 self.become_state("paid");
-                self.paid = amount.get();
+                self.sold_with = Some(payment.0);
+                self.paid += amount.get();
             }
             Seats::BookingCancelled { reason, .. } => self.become_state(match reason {
                 Cancellation::Buyer => "cancelled",
                 Cancellation::Expired => "expired",
             }),
-            Seats::RefundDue { amount, .. } => {
+            Seats::RefundDue { payment, amount, .. } => {
                 self.refund_due += amount.get();
-                // A payment that came too late never sold the seats, but was taken all the same.
-                self.paid = self.paid.max(self.refund_due);
+                // A payment that came too late never bought the seats, but was taken all the same.
+                if self.sold_with != Some(payment.0) {
+                    self.paid += amount.get();
+                }
             }
             Seats::RefundCompleted { amount, .. } => self.refund_completed += amount.get(),
             Seats::SeatsBooked { .. }
@@ -182,12 +187,12 @@ async fn store(tx: &mut PgConnection, rows: Vec<Booking>) -> Result<(), HandlerE
     let ids = |of: fn(&Booking) -> Uuid| rows.iter().map(of).collect::<Vec<Uuid>>();
     let numbers = |of: fn(&Booking) -> i64| rows.iter().map(of).collect::<Vec<i64>>();
     sqlx::query(
-        "insert into bookings (performance_id, booking_id, account_id, state, total, paid, refund_due, refund_completed, pay_by,
+        "insert into bookings (performance_id, booking_id, account_id, state, total, paid, sold_with, refund_due, refund_completed, pay_by,
                                payment_id, payment_failure, booked_at)
-         select * from unnest($1::uuid[], $2::uuid[], $3::uuid[], $4::text[], $5::bigint[], $6::bigint[], $7::bigint[], $8::bigint[],
-                              $9::timestamptz[], $10::uuid[], $11::text[], $12::bigint[])
+         select * from unnest($1::uuid[], $2::uuid[], $3::uuid[], $4::text[], $5::bigint[], $6::bigint[], $7::uuid[], $8::bigint[],
+                              $9::bigint[], $10::timestamptz[], $11::uuid[], $12::text[], $13::bigint[])
          on conflict (performance_id, booking_id) do update
-             set state = excluded.state, paid = excluded.paid, refund_due = excluded.refund_due,
+             set state = excluded.state, paid = excluded.paid, sold_with = excluded.sold_with, refund_due = excluded.refund_due,
                  refund_completed = excluded.refund_completed, payment_id = excluded.payment_id,
                  payment_failure = excluded.payment_failure",
     )
@@ -197,6 +202,7 @@ async fn store(tx: &mut PgConnection, rows: Vec<Booking>) -> Result<(), HandlerE
     .bind(rows.iter().map(|row| row.state.as_str()).collect::<Vec<&str>>())
     .bind(numbers(|row| row.total))
     .bind(numbers(|row| row.paid))
+    .bind(rows.iter().map(|row| row.sold_with).collect::<Vec<Option<Uuid>>>())
     .bind(numbers(|row| row.refund_due))
     .bind(numbers(|row| row.refund_completed))
     .bind(rows.iter().map(|row| row.pay_by).collect::<Vec<OffsetDateTime>>())

@@ -76,6 +76,7 @@ pub(crate) struct Booking {
 
 /// One seat of a booking.
 #[derive(Debug, Serialize, ToSchema)]
+#[schema(as = BookingLine)]
 pub(crate) struct Line {
     /// The seat.
     seat: SeatIndex,

@@ -61,18 +61,7 @@ impl Api {
     /// The routes, with their descriptions.
     #[must_use]
     pub fn router(self) -> OpenApiRouter {
-        OpenApiRouter::new()
-            .routes(routes!(shows::list))
-            .routes(routes!(shows::show))
-            .routes(routes!(performances::performance))
-            .routes(routes!(seats::seats))
-            .routes(routes!(line::my_place))
-            .routes(routes!(sales::sales))
-            .routes(routes!(bookings::my_bookings))
-            .routes(routes!(tickets::my_tickets))
-            .routes(routes!(invitations::my_invitations))
-            .routes(routes!(wallet::my_wallet))
-            .with_state(self)
+        routes().with_state(self)
     }
 
     /// Whether the caller runs the system.
@@ -85,6 +74,26 @@ impl Api {
             }
         }
     }
+}
+
+/// The description of the routes, without anything running.
+#[must_use]
+pub fn openapi() -> utoipa::openapi::OpenApi {
+    routes().into_openapi()
+}
+
+fn routes() -> OpenApiRouter<Api> {
+    OpenApiRouter::new()
+        .routes(routes!(shows::list))
+        .routes(routes!(shows::show))
+        .routes(routes!(performances::performance))
+        .routes(routes!(seats::seats))
+        .routes(routes!(line::my_place))
+        .routes(routes!(sales::sales))
+        .routes(routes!(bookings::my_bookings))
+        .routes(routes!(tickets::my_tickets))
+        .routes(routes!(invitations::my_invitations))
+        .routes(routes!(wallet::my_wallet))
 }
 
 /// How fresh the answer must be.

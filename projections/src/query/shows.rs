@@ -36,6 +36,7 @@ pub(crate) struct Shows {
 
 /// A show in the list.
 #[derive(Debug, Serialize, ToSchema)]
+#[schema(as = ShowSummary)]
 pub(crate) struct Summary {
     /// The show.
     show_id: ShowId,
@@ -55,6 +56,7 @@ pub(crate) struct Summary {
 
 /// One date of a show.
 #[derive(Debug, Serialize, ToSchema)]
+#[schema(as = ShowDate)]
 pub(crate) struct Date {
     /// The performance.
     performance_id: PerformanceId,

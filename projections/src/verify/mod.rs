@@ -154,7 +154,7 @@ const TABLES: &[(Model, &str, &str)] = &[
         Model::Bookings,
         "bookings",
         "select performance_id || ' ' || booking_id, json_build_object('account', account_id, 'state', state, 'total', total,
-            'paid', paid, 'refund_due', refund_due, 'refund_completed', refund_completed,
+            'paid', paid, 'sold_with', sold_with, 'refund_due', refund_due, 'refund_completed', refund_completed,
             'pay_by', (extract(epoch from pay_by) * 1000)::bigint, 'payment', payment_id, 'failure', payment_failure,
             'booked_at', booked_at)::text from bookings",
     ),

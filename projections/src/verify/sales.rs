@@ -69,7 +69,11 @@ impl Fold for Sales {
         match what {
             Seats::PerformanceScheduled { plan, .. } => performance.plan = *plan,
             Seats::SeatsHeld { seats, .. } => performance.held.extend(seats),
-            Seats::HoldReleased { seats, .. } => performance.held.retain(|seat| !seats.contains(seat)),
+            Seats::HoldReleased { seats, .. } => {
+                for seat in seats {
+                    performance.held.remove(seat);
+                }
+            }
             Seats::SeatsBooked { booking, lines, .. } => {
                 let lines: Vec<(SeatIndex, i64)> = lines.iter().map(|line| (line.seat, line.price.get())).collect();
                 for (seat, _) in &lines {

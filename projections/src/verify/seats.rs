@@ -89,7 +89,10 @@ struct Booking {
     booked_at: u64,
     /// Attempts to pay, the last one last, each with why it failed.
     payments: Vec<(PaymentId, Option<String>)>,
-    sold_for: Option<i64>,
+    /// The payment that bought the seats.
+    sold: Option<PaymentId>,
+    /// What each payment took, however late.
+    taken: HashMap<PaymentId, i64>,
     ended: Option<Cancellation>,
     refunds_due: i64,
     refunds_completed: i64,
@@ -97,7 +100,7 @@ struct Booking {
 
 impl Booking {
     fn state(&self) -> &'static str {
-        match (self.ended, self.sold_for, self.payments.last()) {
+        match (self.ended, self.sold, self.payments.last()) {
             (Some(Cancellation::Buyer), ..) => "cancelled",
             (Some(Cancellation::Expired), ..) => "expired",
             (None, Some(_), _) => "paid",
@@ -112,7 +115,8 @@ impl Booking {
             "account": self.account,
             "state": self.state(),
             "total": self.total,
-            "paid": self.sold_for.unwrap_or(0).max(self.refunds_due),
+            "paid": self.taken.values().sum::<i64>(),
+            "sold_with": self.sold,
             "refund_due": self.refunds_due,
             "refund_completed": self.refunds_completed,
             "pay_by": self.pay_by.as_millis(),
@@ -139,7 +143,8 @@ impl Fold for Bookings {
                 pay_by: *pay_by,
                 booked_at: event.position,
                 payments: Vec::new(),
-                sold_for: None,
+                sold: None,
+                taken: HashMap::new(),
                 ended: None,
                 refunds_due: 0,
                 refunds_completed: 0,
@@ -159,9 +164,15 @@ impl Fold for Bookings {
                     attempt.1 = Some(reason.clone());
                 }
             }),
-            Seats::SeatsSold { booking, amount, .. } => with(booking, &|booking| booking.sold_for = Some(amount.get())),
+            Seats::SeatsSold { booking, payment, amount, .. } => with(booking, &|booking| {
+                booking.sold = Some(*payment);
+                booking.taken.insert(*payment, amount.get());
+            }),
             Seats::BookingCancelled { booking, reason, .. } => with(booking, &|booking| booking.ended = Some(*reason)),
-            Seats::RefundDue { booking, amount, .. } => with(booking, &|booking| booking.refunds_due += amount.get()),
+            Seats::RefundDue { booking, payment, amount, .. } => with(booking, &|booking| {
+                booking.refunds_due += amount.get();
+                booking.taken.entry(*payment).or_insert(amount.get());
+            }),
             Seats::RefundCompleted { booking, amount, .. } => with(booking, &|booking| booking.refunds_completed += amount.get()),
             _ => {}
         }
