@@ -89,13 +89,13 @@ def _free_port(first: int, taken: set) -> int:
     raise Stop(f"Ports {first} to {first + PORTS_TRIED - 1} on 127.0.0.1 are all in use. Free one, then run the command again.")
 
 
-def http_port(layout: Layout) -> int:
-    """SOCKETING_PORT if it is set, which must then be free; else one of our own."""
+def named_http_port(ours: Optional[int] = None) -> Optional[int]:
+    """SOCKETING_PORT, if it is set; it must be free, or be used by the system of `ours` that is about to be replaced."""
     named = os.environ.get("SOCKETING_PORT")
     if not named:
-        return port(layout, "http")
+        return None
     if not named.isdigit() or not 0 < int(named) < 65536:
         raise Stop(f"SOCKETING_PORT is '{named}', which is no port (1 to 65535).")
-    if not is_free(int(named)):
+    if int(named) != ours and not is_free(int(named)):
         raise Stop(f"Port {named} (SOCKETING_PORT) is in use by another program. Stop that program, or name another port; without SOCKETING_PORT a free one is chosen.")
     return int(named)

@@ -127,6 +127,11 @@ class System:
         except (FileNotFoundError, ValueError):
             return {}
 
+    def own_port(self) -> Optional[int]:
+        """The port that our program listens on, if it runs."""
+        url = self.written_down().get("url")
+        return int(url.rsplit(":", 1)[1]) if url and self.running() else None
+
     def is_current(self, identity: str) -> bool:
         """Whether what runs is what would be started now, and is well."""
         known = self.written_down()

@@ -56,13 +56,14 @@ def _bring_up(system: System, program: Path, pages: Path) -> str:
         url = system.written_down()["url"]
         say(f"  ✓ Socketing runs already, at {url}")
         return url
+    named = keep.named_http_port(system.own_port())  # before anything that runs is stopped
     _stop_old(system)
     with step("Schema") as this:
         system.install(program, pages)
         system.tool("migrate", "http://127.0.0.1", "migrate")
         this.note("up to date")
     with step("Services") as this:
-        url = f"http://127.0.0.1:{keep.http_port(system.layout)}"
+        url = f"http://127.0.0.1:{named or keep.port(system.layout, 'http')}"
         system.start(url, identity, this)
         this.note(f"ready at {url}")
     return url

@@ -47,13 +47,18 @@ class Kept(unittest.TestCase):
     def test_a_named_port_that_is_taken_is_a_sentence(self):
         taken = self.listen().getsockname()[1]
         with mock.patch.dict(os.environ, {"SOCKETING_PORT": str(taken)}), self.assertRaises(Stop) as caught:
-            keep.http_port(self.layout)
+            keep.named_http_port()
         self.assertIn(f"Port {taken} (SOCKETING_PORT) is in use", str(caught.exception))
+
+    def test_a_named_port_may_be_the_one_of_the_system_that_is_replaced(self):
+        taken = self.listen().getsockname()[1]
+        with mock.patch.dict(os.environ, {"SOCKETING_PORT": str(taken)}):
+            self.assertEqual(keep.named_http_port(taken), taken)
 
     def test_a_named_port_that_is_none_is_a_sentence(self):
         for value in ("http", "0", "70000", "-1"):
             with mock.patch.dict(os.environ, {"SOCKETING_PORT": value}), self.assertRaises(Stop):
-                keep.http_port(self.layout)
+                keep.named_http_port()
 
     def test_a_file_of_junk_is_made_anew(self):
         (self.layout.run / "ports.json").write_text("{")
