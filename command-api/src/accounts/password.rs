@@ -11,6 +11,7 @@ use rand::RngCore;
 use std::{
     collections::VecDeque,
     fmt,
+    panic::{AssertUnwindSafe, catch_unwind},
     sync::{
         Arc, Condvar, Mutex, MutexGuard, PoisonError,
         atomic::{AtomicU64, Ordering},
@@ -175,7 +176,9 @@ impl Shared {
                 continue;
             }
             let begun = Instant::now();
-            task.run(&argon2);
+            if catch_unwind(AssertUnwindSafe(|| task.run(&argon2))).is_err() {
+                tracing::error!("hashing a password panicked; its thread goes on"); // its client is told as if it were busy
+            }
             let (took, mean) = (begun.elapsed().as_micros() as u64, self.takes_us.load(Ordering::Relaxed));
             self.takes_us.store((mean * 7 + took) / 8, Ordering::Relaxed);
         }

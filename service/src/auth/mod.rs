@@ -12,7 +12,7 @@ mod token;
 
 pub use cookie::{SESSION_COOKIE, clear as clear_cookie, set as set_cookie};
 pub use origin::{Origin, Origins};
-pub use revocations::{Revocations, delete_expired};
+pub use revocations::Revocations;
 pub use roles::role_in_read_model;
 pub use token::{Claims, InvalidToken, SYSTEM_PARTS, Tokens};
 

@@ -20,6 +20,9 @@ const PAGE: i64 = 10_000;
 /// after its commit. Sessions' statements time out sooner.
 const OVERLAP: Duration = Duration::from_secs(15);
 
+/// Between two deletions of rows whose tokens have run out, in readings: an hour.
+const CLEAN_EVERY: u32 = 3600;
+
 /// The signed-out sessions. Cheap to clone.
 #[derive(Clone, Debug, Default)]
 pub struct Revocations(Arc<RwLock<Known>>);
@@ -96,11 +99,16 @@ impl Revocations {
         self.0.write().unwrap_or_else(PoisonError::into_inner).sessions.retain(|_, expires_at| *expires_at > now);
     }
 
-    /// Reads the table once a second until `stop`. While the database is away, what is known stays known.
+    /// Reads the table once a second until `stop`, and deletes what has run out once an hour. While the database is away,
+    /// what is known stays known.
     pub async fn follow(self, pool: PgPool, stop: CancellationToken) {
-        let mut failing = false;
+        let (mut failing, mut readings) = (false, 0_u32);
         while stop.run_until_cancelled(tokio::time::sleep(PERIOD)).await.is_some() {
-            let read = self.load(&pool).await;
+            readings = readings.wrapping_add(1);
+            let mut read = self.load(&pool).await;
+            if read.is_ok() && readings.is_multiple_of(CLEAN_EVERY) {
+                read = delete_expired(&pool).await;
+            }
             if let (Err(error), false) = (&read, failing) {
                 tracing::warn!(error = %chain(error), "reading signed-out sessions fails; trying again each second");
             }
@@ -113,11 +121,8 @@ impl Revocations {
     }
 }
 
-/// Deletes rows of sessions that have run out. Harmless from several processes.
-///
-/// # Errors
-/// The database's.
-pub async fn delete_expired(pool: &PgPool) -> Result<u64, sqlx::Error> {
-    let deleted = sqlx::query("delete from revoked_sessions where expires_at < now() - interval '1 hour'").execute(pool).await?;
-    Ok(deleted.rows_affected())
+/// Deletes rows of sessions that have run out. Harmless from several processes at once.
+async fn delete_expired(pool: &PgPool) -> Result<(), sqlx::Error> {
+    sqlx::query("delete from revoked_sessions where expires_at < now() - interval '1 hour'").execute(pool).await?;
+    Ok(())
 }

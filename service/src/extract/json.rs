@@ -27,8 +27,18 @@ impl<S: Send + Sync, T: DeserializeOwned> FromRequest<S> for Json<T> {
             StatusCode::PAYLOAD_TOO_LARGE => Problem::new(codes::TOO_LARGE),
             _ => Problem::new(codes::BAD_JSON).detail("the body ended before it was complete"),
         })?;
+        check_object(&body)?;
         parse(&body).map(Json)
     }
+}
+
+/// All bodies are objects. Without this, a struct could also be sent as an array of its fields' values.
+fn check_object(body: &[u8]) -> Result<(), Problem> {
+    if body.trim_ascii_start().first().is_none_or(|first| *first == b'{') {
+        return Ok(());
+    }
+    serde_json::from_slice::<serde::de::IgnoredAny>(body).map_err(|error| bad(&error))?;
+    Err(invalid("", "the body must be a JSON object"))
 }
 
 fn is_json(headers: &HeaderMap) -> bool {
@@ -119,6 +129,16 @@ mod tests {
         for body in ["", "{", "nonsense", r#"{"seats":[]} x"#, "\u{feff}{}", "{\"seats\":[1,]}"] {
             assert_eq!(refused(body), ("bad_json".into(), None), "{body}");
         }
+    }
+
+    #[test]
+    fn a_body_is_an_object() {
+        let code = |body: &str| check_object(body.as_bytes()).map_err(|problem| problem.code());
+        assert_eq!(code(" {"), Ok(()));
+        assert_eq!(code("[[1]]"), Err(codes::INVALID_BODY));
+        assert_eq!(code("7"), Err(codes::INVALID_BODY));
+        assert_eq!(code("[1"), Err(codes::BAD_JSON));
+        assert_eq!(code(&"[".repeat(1_000_000)), Err(codes::BAD_JSON));
     }
 
     #[test]
