@@ -300,6 +300,23 @@ fn an_event_of_another_unit_is_not_believed() {
 }
 
 #[test]
+fn aggregates_and_streams_have_the_same_names() {
+    use cqrs_es::Aggregate;
+    let streams = [
+        StreamId::Account(id(5)),
+        StreamId::Wallet(id(5)),
+        StreamId::Show(id(5)),
+        StreamId::WaitingRoom(id(5)),
+        StreamId::Party(id(5), id(6)),
+        StreamId::Performance(id(5)),
+    ];
+    let (first, second) =
+        ([account::Account::TYPE, wallet::Wallet::TYPE, shows::Show::TYPE], [line::WaitingRoom::TYPE, party::Party::TYPE]);
+    let aggregates = first.into_iter().chain(second).chain([seats_of::Performance::TYPE]);
+    assert!(streams.iter().map(StreamId::aggregate_type).eq(aggregates));
+}
+
+#[test]
 fn units_and_streams_have_names() {
     for number in 0..300 {
         let performance = UnitId::Performance(id(number));
