@@ -94,20 +94,18 @@ export function TicketCard({
         </p>
         {ticket.note && <p className="mt-3 text-sm font-semibold">{ticket.note}</p>}
       </div>
-      <dl className="ticket-stub grid w-[7.5rem] shrink-0 content-center gap-1.5 bg-lamp px-4 py-4 text-on-lamp sm:w-40 sm:px-5">
-        <div>
+      <dl className="ticket-stub grid w-[7.5rem] shrink-0 grid-cols-2 content-center gap-x-3 gap-y-1.5 bg-lamp px-4 py-4 text-on-lamp sm:w-40 sm:px-5">
+        <div className="col-span-2">
           <dt className="text-xs">{t.seatsPage.step.area}</dt>
           <dd className="leading-tight font-bold">{ticket.area}</dd>
         </div>
-        <div className="flex gap-4">
-          <div>
-            <dt className="text-xs">{t.seatsPage.step.row}</dt>
-            <dd className="tnum text-2xl leading-tight font-extrabold">{ticket.row}</dd>
-          </div>
-          <div>
-            <dt className="text-xs">{t.seatsPage.step.seat}</dt>
-            <dd className="tnum text-2xl leading-tight font-extrabold">{ticket.number}</dd>
-          </div>
+        <div>
+          <dt className="text-xs">{t.seatsPage.step.row}</dt>
+          <dd className="tnum text-2xl leading-tight font-extrabold">{ticket.row}</dd>
+        </div>
+        <div>
+          <dt className="text-xs">{t.seatsPage.step.seat}</dt>
+          <dd className="tnum text-2xl leading-tight font-extrabold">{ticket.number}</dd>
         </div>
       </dl>
     </article>

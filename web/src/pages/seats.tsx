@@ -287,7 +287,7 @@ function List({
   return (
     <>
       <PriceFilter store={store} chosen={category} choose={setCategory} />
-      <div className="mt-5 grid items-start gap-5 lg:grid-cols-[12.5rem_1fr_17rem] 2xl:grid-cols-[15rem_1fr_19rem]">
+      <div className="mt-5 grid items-start gap-5 *:min-w-0 lg:grid-cols-[12.5rem_minmax(0,1fr)_17rem] 2xl:grid-cols-[15rem_minmax(0,1fr)_19rem]">
         <div className={`lg:sticky lg:top-24 ${area ? "max-lg:hidden" : ""}`}>
           <Areas store={store} chosen={area?.index} fits={fits} choose={choose} />
         </div>

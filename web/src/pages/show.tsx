@@ -41,7 +41,7 @@ function OneShow({ show }: { show: Show }) {
     refetchInterval: 10_000,
   });
   return (
-    <div className="grid items-start gap-6 lg:grid-cols-[1fr_24rem]">
+    <div className="grid items-start gap-6 *:min-w-0 lg:grid-cols-[minmax(0,1fr)_24rem]">
       <div className="grid gap-6">
         <div className="overflow-hidden rounded-[28px] bg-board text-on-board">
           <Motif

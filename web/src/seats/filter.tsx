@@ -27,7 +27,7 @@ export function PriceFilter({
   const on = "border-ink font-bold";
   const off = "border-line hover:border-edge";
   return (
-    <fieldset className="-mx-4 overflow-x-auto px-4 pb-1 [scrollbar-width:none] sm:mx-0 sm:px-0">
+    <fieldset className="-mx-4 min-w-0 overflow-x-auto px-4 pb-1 [scrollbar-width:none] sm:mx-0 sm:px-0">
       <legend className="sr-only">{t.seatsPage.filter}</legend>
       <div className="flex w-max gap-2 sm:w-auto sm:flex-wrap">
         <button

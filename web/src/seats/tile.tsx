@@ -36,15 +36,17 @@ export function Tile({
       data-faded={faded && state !== "mine"}
       style={{ "--category": info.color } as React.CSSProperties}
       tabIndex={tabStop ? 0 : -1}
-      aria-label={t.seatsPage.seatLabel(info.number, format.won(info.price), t.seatsPage.state[state]) + kind}
       aria-pressed={state === "mine"}
       aria-disabled={!can}
       onClick={() => can && onPick()}
       onFocus={onFocus}
     >
       <b aria-hidden="true">{info.number}</b>
-      <span aria-hidden="true" className="tnum">
+      <i aria-hidden="true" className="tnum">
         {state === "free" ? format.wonShort(info.price) : t.seatsPage.short[state]}
+      </i>
+      <span className="sr-only">
+        {t.seatsPage.seatLabel(info.number, format.won(info.price), t.seatsPage.state[state]) + kind}
       </span>
     </button>
   );

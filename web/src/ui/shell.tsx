@@ -120,11 +120,11 @@ export function LanguageSwitch() {
       type="button"
       lang={to}
       aria-pressed={language === to}
-      aria-label={name}
       onClick={() => choose(to)}
       className={`min-h-8 min-w-9 rounded-lg px-1.5 text-sm font-bold ${language === to ? "bg-panel shadow-card" : "text-ink-2 hover:text-ink"}`}
     >
-      {label}
+      <span aria-hidden="true">{label}</span>
+      <span className="sr-only">{name}</span>
     </button>
   );
   return (
