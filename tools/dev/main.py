@@ -47,6 +47,8 @@ def main(arguments: list[str]) -> int:
         run.cancel_all()
         complain("\nStopped halfway. Running the same command again goes on from here; ./dev down stops what was started.")
         return 130
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # whoever read our output has enough; nothing more to say
     except OSError as error:
         complain(f"\n{_explain(error)}")
     return 1

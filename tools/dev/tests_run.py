@@ -228,9 +228,11 @@ class Tests:
 
     def _check_openapi(self, program: Path) -> None:
         log = self._run("openapi", [program, "openapi"])
-        _same(OPENAPI, log.read_text(), f"{program} openapi > {OPENAPI.relative_to(PROJECT)}")
+        _same(OPENAPI, log.read_text(), f"./dev socketing openapi > {OPENAPI.relative_to(PROJECT)}")
 
     def _check_schema(self) -> None:
+        if not OPENAPI.exists():
+            raise Stop(f"{OPENAPI.relative_to(PROJECT)} is missing. Make it with: ./dev socketing openapi > {OPENAPI.relative_to(PROJECT)}")
         fresh = self.own.run / "schema.d.ts"
         web.npm(self.layout, "test-schema", "exec", "--", "openapi-typescript", str(OPENAPI), "-o", str(fresh))
         _same(SCHEMA, fresh.read_text(), "npm --prefix web run api")
