@@ -14,14 +14,14 @@ use socketing_event_store::PgPool;
 use socketing_nats::{NatsConfig, Relay, RelayState, RelayStatus, StreamOptions};
 use socketing_notifier::Notifier;
 use socketing_projections::Projections;
-use socketing_service::auth::{self, Auth};
+use socketing_service::auth::Auth;
 use socketing_service::health::{Finding, Health};
 use socketing_service::shutdown::Shutdown;
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::watch;
-use tokio::time::{interval, timeout};
+use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 use utoipa_axum::router::OpenApiRouter;
@@ -30,8 +30,6 @@ use utoipa_axum::router::OpenApiRouter;
 const LAST_EVENTS_MAX: Duration = Duration::from_secs(2);
 /// How long a background task may take to end.
 const ENDING_MAX: Duration = Duration::from_secs(10);
-/// How often sign-outs of sessions that are over anyway are forgotten.
-const FORGET_SESSIONS_EVERY: Duration = Duration::from_secs(3600);
 /// Events that the copy in JetStream may be behind before this process says it isn't ready.
 const RELAY_LAG_MAX: u64 = 10_000;
 
@@ -155,8 +153,7 @@ impl Commands {
         let api = api.context("starting the threads that hash passwords")?;
         let processes = Background::new();
         let (stop, managers) = (processes.stop.clone(), executor.clone());
-        processes.tasks.spawn(processes::run(pool.clone(), Some(jetstream.clone()), managers, stop.clone()));
-        processes.tasks.spawn(forget_sessions(pool.clone(), stop));
+        processes.tasks.spawn(processes::run(pool.clone(), Some(jetstream.clone()), managers, stop));
         let options = StreamOptions { replicas: args.nats_replicas as usize, window_bytes: args.nats_window_bytes };
         let client = nats(relay_url, "socketing-relay").await?;
         let relay = Relay::new(pool.clone(), &client, options, Some(executor.committed()));
@@ -236,13 +233,4 @@ fn judge(status: &RelayStatus) -> Finding {
 async fn nats(url: &str, name: &str) -> anyhow::Result<async_nats::Client> {
     let connected = socketing_nats::connect(&NatsConfig { url: url.to_owned(), name: name.to_owned() }).await;
     Ok(connected.map_err(|error| Failure::new(Exit::Usage, "can't use the NATS server").because(error).hint("is --nats-url right?"))?)
-}
-
-async fn forget_sessions(pool: PgPool, stop: CancellationToken) {
-    let mut ticks = interval(FORGET_SESSIONS_EVERY);
-    while stop.run_until_cancelled(ticks.tick()).await.is_some() {
-        if let Err(error) = auth::delete_expired(&pool).await {
-            tracing::warn!(error = &error as &dyn std::error::Error, "sign-outs of sessions that are over can't be forgotten");
-        }
-    }
 }

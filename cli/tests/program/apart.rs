@@ -1,10 +1,8 @@
 //! The three services as three processes: what one writes, the others show.
 
-mod support;
-
+use crate::support::Servers;
 use futures::StreamExt as _;
 use serde_json::{Value, json};
-use support::Servers;
 use tokio_tungstenite::connect_async;
 use tokio_tungstenite::tungstenite::client::IntoClientRequest as _;
 

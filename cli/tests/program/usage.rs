@@ -1,9 +1,7 @@
 //! What the program says without a system to talk to: exit codes, hints, completions, plans that are checked.
 
-mod support;
-
+use crate::support::run_plain;
 use socketing_tests::TestDb;
-use support::{plain, run_plain};
 
 #[tokio::test]
 async fn exit_codes_tell_wrong_usage_failure_and_unreachable_apart() {
@@ -73,8 +71,8 @@ async fn completions_name_the_commands() {
 async fn a_schema_that_is_behind_is_refused_in_a_sentence() {
     let db = TestDb::new().await;
     sqlx::query("delete from _sqlx_migrations where version = 4").execute(&db.pool).await.unwrap();
-    let ran = plain(&["serve", "--database-url", &db.url, "--nats-url", "nats://127.0.0.1:1"]).output().await.unwrap();
-    let said = String::from_utf8_lossy(&ran.stderr).into_owned();
-    assert_eq!(ran.status.code(), Some(1), "{said}");
+    let ran = run_plain(&["serve", "--database-url", &db.url, "--nats-url", "nats://127.0.0.1:1"]).await;
+    let said = ran.err();
+    assert_eq!(ran.code(), Some(1), "{said}");
     assert!(said.contains("it lacks 0004") && said.contains("socketing migrate"), "{said}");
 }

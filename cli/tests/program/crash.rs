@@ -1,14 +1,11 @@
 //! The server is killed in the middle of a rush, again and again, at moments that a seed decides, and started again. The
 //! fans go on under the same keys; nothing that was answered is lost, nothing happens twice.
 
-mod support;
-
+use crate::support::Servers;
 use rand::rngs::StdRng;
 use rand::{Rng, SeedableRng};
 use serde_json::Value;
 use socketing_tests::eventually;
-use std::process::Stdio;
-use support::{Ran, Servers};
 
 /// How often the server is killed.
 const KILLS: usize = 3;
@@ -23,8 +20,8 @@ async fn a_rush_survives_kills_at_random_moments() {
     let servers = Servers::start().await;
     let mut serving = servers.serve("all").await;
     let (url, port, fans_seed) = (serving.url.clone(), serving.port(), seed.to_string());
-    let arguments = ["rush", "--fans", "60", "--seed", &fans_seed, "--capacity", "16", "--json", "--quiet"];
-    let rush = servers.command(&url, &arguments).stdout(Stdio::piped()).stderr(Stdio::piped()).kill_on_drop(true).spawn().unwrap();
+    let arguments = ["rush", "--fans", "60", "--seed", &fans_seed, "--capacity", "16", "--patience", "60", "--json", "--quiet"];
+    let rush = servers.begin(&url, &arguments);
     eventually("fans are in the line", || async { count(&servers, "QueueJoined").await >= 10 }).await;
     for _ in 0..KILLS {
         let moment = position(&servers).await + dice.random_range(EVENTS_APART);
@@ -33,7 +30,7 @@ async fn a_rush_survives_kills_at_random_moments() {
         serving.kill();
         serving = servers.serve_on(port, "all").await;
     }
-    let ran = Ran(rush.wait_with_output().await.unwrap());
+    let ran = rush.await.unwrap();
     assert_eq!(ran.code(), Some(0), "seed {seed}: {}{}\n{}", ran.out(), ran.err(), servers.log("all"));
     let report: Value = serde_json::from_str(&ran.out()).unwrap();
     assert_eq!(report["settled"]["maps_equal"], 60, "seed {seed}: {report:#}");

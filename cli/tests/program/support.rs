@@ -1,47 +1,46 @@
 //! A whole system of a test's own: a database, a NATS server, and the built program serving on a free port.
-#![allow(dead_code, reason = "each test uses a part of it")]
 
 use rand::Rng;
 use serde_json::Value;
 use socketing_tests::{TestDb, TestNats, TestProcess, eventually};
 use std::net::{Ipv4Addr, TcpListener};
 use std::path::Path;
-use std::process::{Output, Stdio};
+use std::process::{Command, Output, Stdio};
 use tempfile::TempDir;
-use tokio::process::Command;
+use tokio::task::{JoinHandle, spawn_blocking};
 
 /// The program under test.
-pub const PROGRAM: &str = env!("CARGO_BIN_EXE_socketing");
+pub(crate) const PROGRAM: &str = env!("CARGO_BIN_EXE_socketing");
 
 /// Below the range that outgoing connections take their ports from.
 const PORTS: std::ops::Range<u16> = 20_000..32_000;
 
 /// A database and a NATS server, and where programs find them.
-pub struct Servers {
-    pub db: TestDb,
-    pub nats: TestNats,
+pub(crate) struct Servers {
+    pub(crate) db: TestDb,
+    pub(crate) nats: TestNats,
     files: TempDir,
 }
 
 /// A running `socketing serve`.
-pub struct Serving {
-    pub url: String,
+pub(crate) struct Serving {
+    pub(crate) url: String,
     process: TestProcess,
 }
 
 impl Servers {
-    pub async fn start() -> Servers {
+    pub(crate) async fn start() -> Servers {
         let (db, nats) = tokio::join!(TestDb::new(), TestNats::start());
         Servers { db, nats, files: TempDir::new().expect("make a folder") }
     }
 
     /// Starts one process of this role and waits until it is ready.
-    pub async fn serve(&self, role: &str) -> Serving {
+    pub(crate) async fn serve(&self, role: &str) -> Serving {
         self.serve_on(free_port(), role).await
     }
 
     /// The same, on this port.
-    pub async fn serve_on(&self, port: u16, role: &str) -> Serving {
+    pub(crate) async fn serve_on(&self, port: u16, role: &str) -> Serving {
         let url = format!("http://127.0.0.1:{port}");
         let listen = format!("127.0.0.1:{port}");
         let arguments = ["serve", "--role", role, "--password-threads", "2", "--reconnect-seconds", "1"].map(str::to_owned);
@@ -65,12 +64,12 @@ impl Servers {
     }
 
     /// What a process of this role has logged.
-    pub fn log(&self, role: &str) -> String {
+    pub(crate) fn log(&self, role: &str) -> String {
         std::fs::read_to_string(self.files.path().join(format!("{role}.log"))).unwrap_or_default()
     }
 
     /// A command of the program against this system.
-    pub fn command(&self, url: &str, arguments: &[&str]) -> Command {
+    pub(crate) fn command(&self, url: &str, arguments: &[&str]) -> Command {
         let mut command = plain(arguments);
         command.env("SOCKETING_URL", url).env("SOCKETING_DATABASE_URL", &self.db.url).env("SOCKETING_NATS_URL", &self.nats.url);
         command.current_dir(self.files.path());
@@ -78,12 +77,18 @@ impl Servers {
     }
 
     /// Runs it to its end.
-    pub async fn run(&self, url: &str, arguments: &[&str]) -> Ran {
-        Ran(self.command(url, arguments).output().await.expect("run socketing"))
+    pub(crate) async fn run(&self, url: &str, arguments: &[&str]) -> Ran {
+        self.begin(url, arguments).await.expect("run socketing")
+    }
+
+    /// Begins to run it.
+    pub(crate) fn begin(&self, url: &str, arguments: &[&str]) -> JoinHandle<Ran> {
+        let mut command = self.command(url, arguments);
+        spawn_blocking(move || Ran(command.output().expect("run socketing")))
     }
 
     /// `socketing verify --json`: its exit code and its report. The copies get these seconds to catch up.
-    pub async fn verify(&self, patience: &str) -> (Option<i32>, Value) {
+    pub(crate) async fn verify(&self, patience: &str) -> (Option<i32>, Value) {
         let ran = self.run("http://127.0.0.1:9", &["verify", "--json", "--quiet", "--patience", patience]).await;
         let report = serde_json::from_str(&ran.out()).unwrap_or_else(|_| panic!("verify says: {}", ran.err()));
         (ran.code(), report)
@@ -91,40 +96,40 @@ impl Servers {
 }
 
 impl Serving {
-    pub fn port(&self) -> u16 {
+    pub(crate) fn port(&self) -> u16 {
         self.url.rsplit(':').next().and_then(|port| port.parse().ok()).expect("the URL ends with a port")
     }
 
     /// As a crash does.
-    pub fn kill(&mut self) {
+    pub(crate) fn kill(&mut self) {
         self.process.kill();
     }
 
     /// As an operator does; the exit code.
-    pub fn terminate(&mut self) -> Option<i32> {
+    pub(crate) fn terminate(&mut self) -> Option<i32> {
         self.process.terminate().expect("send SIGTERM").code()
     }
 }
 
 /// What a command came to.
-pub struct Ran(pub Output);
+pub(crate) struct Ran(pub(crate) Output);
 
 impl Ran {
-    pub fn code(&self) -> Option<i32> {
+    pub(crate) fn code(&self) -> Option<i32> {
         self.0.status.code()
     }
 
-    pub fn out(&self) -> String {
+    pub(crate) fn out(&self) -> String {
         String::from_utf8_lossy(&self.0.stdout).into_owned()
     }
 
-    pub fn err(&self) -> String {
+    pub(crate) fn err(&self) -> String {
         String::from_utf8_lossy(&self.0.stderr).into_owned()
     }
 }
 
 /// A command of the program that knows of no system.
-pub fn plain(arguments: &[&str]) -> Command {
+pub(crate) fn plain(arguments: &[&str]) -> Command {
     let mut command = Command::new(PROGRAM);
     command.args(arguments).stdin(Stdio::null()).current_dir(std::env::temp_dir());
     for (name, _) in std::env::vars().filter(|(name, _)| name.starts_with("SOCKETING_") || name.ends_with("_URL")) {
@@ -134,8 +139,9 @@ pub fn plain(arguments: &[&str]) -> Command {
 }
 
 /// Runs it to its end.
-pub async fn run_plain(arguments: &[&str]) -> Ran {
-    Ran(plain(arguments).output().await.expect("run socketing"))
+pub(crate) async fn run_plain(arguments: &[&str]) -> Ran {
+    let mut command = plain(arguments);
+    spawn_blocking(move || Ran(command.output().expect("run socketing"))).await.expect("run socketing")
 }
 
 fn free_port() -> u16 {

@@ -1,9 +1,7 @@
 //! The committed description of the API is the one that the handlers make.
 
-mod support;
-
+use crate::support::run_plain;
 use std::path::Path;
-use support::run_plain;
 
 #[tokio::test]
 async fn the_committed_document_is_up_to_date() {

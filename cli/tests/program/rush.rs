@@ -1,12 +1,10 @@
 //! A sale with real processes: a rush of fifty fans, then everything is held against the log; then the log and its
 //! copies are damaged in every way that `verify` promises to find.
 
-mod support;
-
+use crate::support::Servers;
 use serde_json::Value;
 use socketing_tests::eventually;
 use sqlx::PgPool;
-use support::Servers;
 
 const RUSH: [&str; 9] = ["rush", "--fans", "50", "--seed", "42", "--capacity", "16", "--json", "--quiet"];
 

@@ -1,9 +1,10 @@
 //! The operators' tools against a running system: the demo, people, plans, the log.
 
-mod support;
-
+use crate::support::{Ran, Servers};
 use serde_json::Value;
-use support::Servers;
+use std::io::Write as _;
+use std::process::Stdio;
+use tokio::task::spawn_blocking;
 
 #[tokio::test]
 async fn the_demo_people_plans_and_the_log() {
@@ -21,10 +22,10 @@ async fn the_demo_people_plans_and_the_log() {
 
     // `user create` reads the password from its input.
     let operator = ["user", "create", "--role", "operator", "--email", "op@example.org", "--password-stdin", "-o", "json"];
-    let mut child =
-        servers.command(url, &operator).stdin(std::process::Stdio::piped()).stdout(std::process::Stdio::piped()).spawn().unwrap();
-    tokio::io::AsyncWriteExt::write_all(&mut child.stdin.take().unwrap(), b"a good password\n").await.unwrap();
-    let made: Value = serde_json::from_slice(&child.wait_with_output().await.unwrap().stdout).unwrap();
+    let mut child = servers.command(url, &operator).stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().unwrap();
+    child.stdin.take().unwrap().write_all(b"a good password\n").unwrap();
+    let made = spawn_blocking(move || child.wait_with_output().unwrap()).await.unwrap();
+    let made: Value = serde_json::from_slice(&made.stdout).unwrap();
     assert_eq!(made["role"], "operator");
     let login = serde_json::json!({ "email": "op@example.org", "password": "a good password" });
     assert_eq!(sign_in(url, &login).await["role"], "operator");
@@ -50,7 +51,7 @@ async fn the_demo_people_plans_and_the_log() {
     assert_eq!(code, Some(0), "{report:#}");
 }
 
-fn json(ran: &support::Ran) -> Value {
+fn json(ran: &Ran) -> Value {
     serde_json::from_str(&ran.out()).unwrap_or_else(|_| panic!("{}{}", ran.out(), ran.err()))
 }
 

@@ -1,0 +1,9 @@
+//! The built program, run as people run it, against databases, NATS servers and processes of each test's own.
+
+mod apart;
+mod crash;
+mod openapi;
+mod rush;
+mod support;
+mod tools;
+mod usage;
