@@ -4,7 +4,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from . import keep, parallel, rust, web
-from .layout import PROJECT, Layout, lock, need_space
+from .layout import Layout, lock, need_space
 from .system import System
 from .ui import Stop, say, step
 
@@ -20,7 +20,7 @@ def up(layout: Layout) -> None:
         program, pages = _provide(system)
         url = _bring_up(system, program, pages)
         _load_demo(system, url)
-    _tell(system, url, program)
+    _tell(system, url)
 
 
 def _provide(system: System) -> tuple[Path, Path]:
@@ -85,17 +85,13 @@ def _load_demo(system: System, url: str) -> None:
         this.note("loaded")
 
 
-def _tell(system: System, url: str, program: Path) -> None:
+def _tell(system: System, url: str) -> None:
     demo = (system.layout.logs / "demo.log").read_text().strip()
-    say(f"\nSocketing is at {url}\n\n{demo}\n\n{TRY.format(url=url, program=_shown(program))}")
-
-
-def _shown(program: Path) -> str:
-    return str(program.relative_to(PROJECT)) if program.is_relative_to(PROJECT) else str(program)
+    say(f"\nSocketing is at {url}\n\n{demo}\n\n{TRY.format(url=url)}")
 
 
 TRY = """To try:
-  {url}                 sign in as a fan, wait in line, choose seats, pay; open it twice to see seats go
-  {url}/docs            the HTTP API
-  {program} rush --fans 1000     a thousand fans at once; then: {program} verify
+  {url}               sign in as a fan, wait in line, choose seats, pay; open it twice to see seats go
+  {url}/docs          the HTTP API
+  ./dev socketing rush --fans 1000    a thousand fans at once; then: ./dev socketing verify
   ./dev status, ./dev logs, ./dev down, ./dev test"""
