@@ -60,8 +60,12 @@ impl TestProcess {
     /// # Errors
     /// If it can't be asked.
     pub fn terminate(&mut self) -> io::Result<ExitStatus> {
+        // Waiting would close its input, and the watcher take that for this process's death.
+        let input = self.child.stdin.take();
         Command::new("kill").args(["-TERM", &self.id]).status()?;
-        self.child.wait()
+        let status = self.child.wait();
+        drop(input);
+        status
     }
 
     /// Whether it still runs.
