@@ -12,11 +12,7 @@ pub(crate) struct Backoff {
 
 impl Backoff {
     pub(crate) const fn new(first: Duration, longest: Duration) -> Backoff {
-        Backoff {
-            first,
-            longest,
-            next: first,
-        }
+        Backoff { first, longest, next: first }
     }
 
     /// How long to wait now.

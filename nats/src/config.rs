@@ -14,7 +14,7 @@ pub const ACK_TIMEOUT: Duration = Duration::from_secs(5);
 /// Messages published and not yet confirmed, at most.
 pub const IN_FLIGHT_MAX: usize = 1_024;
 
-const RECONNECT_DELAY_MAX: Duration = Duration::from_secs(2);
+const RECONNECT_DELAY_MAX: Duration = Duration::from_secs(1);
 
 /// How a part of the system reaches NATS.
 #[derive(Clone, Debug)]

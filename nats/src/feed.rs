@@ -20,6 +20,7 @@ use socketing_event_store::log::{self, Head, PAGE_EVENTS_MAX, Page};
 use socketing_event_store::{PgPool, RawEvent, StoreError};
 use std::collections::VecDeque;
 use std::error::Error;
+use std::sync::atomic::Ordering;
 use std::time::Duration;
 use tokio::time::{Instant, sleep_until};
 use uuid::Uuid;
@@ -85,8 +86,8 @@ enum Live {
     Detached { retry_at: Option<Instant> },
     /// Making a consumer.
     Attaching(BoxFuture<'static, Result<pull::Stream, BoxError>>),
-    /// Messages arrive.
-    Attached(Box<pull::Stream>),
+    /// Messages arrive, over the client's connection of this number.
+    Attached { messages: Box<pull::Stream>, connection: u64 },
 }
 
 /// How the feed stands with Postgres.
@@ -129,7 +130,7 @@ impl Feed {
             live: Live::Detached { retry_at: None },
             jetstream,
             look: Look::At(Instant::now()), // first what is there already, in pages; then JetStream
-            reattach: Backoff::new(Duration::from_millis(50), Duration::from_secs(2)),
+            reattach: Backoff::new(Duration::from_millis(50), Duration::from_secs(1)),
             store_away: false,
             stream_away: false,
         })
@@ -182,7 +183,7 @@ impl Feed {
         while let Some(message) = next {
             self.take_message(&message);
             next = match &mut self.live {
-                Live::Attached(messages) if self.ready.len() < max => messages.next().now_or_never().flatten().and_then(Result::ok),
+                Live::Attached { messages, .. } if self.ready.len() < max => messages.next().now_or_never().flatten().and_then(Result::ok),
                 _ => None,
             };
         }
@@ -227,6 +228,9 @@ impl Feed {
     }
 
     fn begin_look(&mut self) {
+        if matches!(self.live, Live::Attached { connection, .. } if connection != self.connection()) {
+            self.detach(&"the connection was made anew"); // a restarted server doesn't know the consumer any more
+        }
         let (pool, after) = (self.pool.clone(), self.next - 1);
         let page = Box::pin(async move { log::page(&pool, after, PAGE_EVENTS_MAX).await });
         self.look = Look::Reading { page, reached: self.reached };
@@ -255,7 +259,7 @@ impl Feed {
     }
 
     fn after_look(&mut self, full: bool, found: bool) {
-        let attached = matches!(self.live, Live::Attached(_));
+        let attached = matches!(self.live, Live::Attached { .. });
         self.look_later(match (full, found || !attached) {
             (true, _) => Duration::ZERO,
             (false, true) => POLL,     // JetStream is behind, or away
@@ -293,7 +297,12 @@ impl Feed {
         if std::mem::take(&mut self.stream_away) {
             tracing::info!(feed = self.name, next = self.next, "reading from JetStream again");
         }
-        self.live = Live::Attached(Box::new(messages));
+        self.live = Live::Attached { messages: Box::new(messages), connection: self.connection() };
+    }
+
+    /// How often the client has connected so far.
+    fn connection(&self) -> u64 {
+        self.jetstream.as_ref().map_or(0, |jetstream| jetstream.client().statistics().connects.load(Ordering::Relaxed))
     }
 
     fn detach(&mut self, reason: &dyn std::fmt::Display) {
@@ -329,7 +338,7 @@ async fn from_postgres(look: &mut Look) -> Arrival {
 
 async fn from_jetstream(live: &mut Live) -> Arrival {
     match live {
-        Live::Attached(messages) => Arrival::Message(messages.next().await),
+        Live::Attached { messages, .. } => Arrival::Message(messages.next().await),
         Live::Attaching(messages) => Arrival::Attached(messages.await),
         Live::Detached { retry_at: Some(at) } => {
             sleep_until(*at).await;

@@ -92,30 +92,20 @@ pub fn encode(event: RawEvent, head: &Head) -> Outgoing {
     put(CE_SPECVERSION, "1.0".into());
     put(CE_ID, event.position.to_string());
     put(CE_SOURCE, format!("/socketing/logs/{}/{}", head.log_id, head.incarnation));
-    put(
-        CE_TYPE,
-        format!("socketing.{}.{}.v{}", event.aggregate_type, event.event_type, event.event_version),
-    );
+    put(CE_TYPE, format!("socketing.{}.{}.v{}", event.aggregate_type, event.event_type, event.event_version));
     put(CE_SUBJECT, format!("{}/{}", event.aggregate_type, event.aggregate_id));
     put(CE_TIME, event.recorded_at.to_string());
     put(CONTENT_TYPE, "application/json".into());
     put(POSITION, event.position.to_string());
     put(LOG, head.log_id.to_string());
     put(INCARNATION, head.incarnation.to_string());
-    put(
-        STREAM,
-        format!("{}/{}@{}", event.aggregate_type, event.aggregate_id, event.sequence),
-    );
+    put(STREAM, format!("{}/{}@{}", event.aggregate_type, event.aggregate_id, event.sequence));
     if let Some(traceparent) = traceparent(&event.metadata) {
         put(TRACEPARENT, traceparent);
     }
     put(METADATA, event.metadata.get().to_owned());
     let subject = subject(&event);
-    Outgoing {
-        subject,
-        headers,
-        body: Bytes::from(String::from(Box::<str>::from(event.payload))),
-    }
+    Outgoing { subject, headers, body: Bytes::from(String::from(Box::<str>::from(event.payload))) }
 }
 
 /// The event of a message.
@@ -125,10 +115,7 @@ pub fn encode(event: RawEvent, head: &Head) -> Outgoing {
 pub fn decode(headers: &HeaderMap, body: &[u8]) -> Result<Incoming, NotOurs> {
     let headers = Headers(headers);
     let position: u64 = headers.parse("Socketing-Position")?;
-    let (stream, sequence) = headers
-        .text("Socketing-Stream")?
-        .rsplit_once('@')
-        .ok_or(NotOurs::bad("Socketing-Stream"))?;
+    let (stream, sequence) = headers.text("Socketing-Stream")?.rsplit_once('@').ok_or(NotOurs::bad("Socketing-Stream"))?;
     let (aggregate_type, aggregate_id) = stream.split_once('/').ok_or(NotOurs::bad("Socketing-Stream"))?;
     let (event_type, event_version) = type_and_version(headers.text("ce-type")?, aggregate_type).ok_or(NotOurs::bad("ce-type"))?;
     let time = OffsetDateTime::parse(headers.text("ce-time")?, &Rfc3339).map_err(|_| NotOurs::bad("ce-time"))?;
@@ -143,19 +130,12 @@ pub fn decode(headers: &HeaderMap, body: &[u8]) -> Result<Incoming, NotOurs> {
         metadata: serde_json::from_str(headers.text("Socketing-Metadata")?).map_err(|_| NotOurs::bad("Socketing-Metadata"))?,
         recorded_at: Timestamp::from(time),
     };
-    Ok(Incoming {
-        event,
-        log_id: headers.parse("Socketing-Log")?,
-        incarnation: headers.parse("Socketing-Incarnation")?,
-    })
+    Ok(Incoming { event, log_id: headers.parse("Socketing-Log")?, incarnation: headers.parse("Socketing-Incarnation")? })
 }
 
 impl NotOurs {
     const fn bad(header: &'static str) -> NotOurs {
-        NotOurs {
-            header,
-            problem: "can't be read",
-        }
+        NotOurs { header, problem: "can't be read" }
     }
 }
 
@@ -163,10 +143,7 @@ struct Headers<'a>(&'a HeaderMap);
 
 impl<'a> Headers<'a> {
     fn text(&self, header: &'static str) -> Result<&'a str, NotOurs> {
-        self.0.get(header).map(HeaderValue::as_str).ok_or(NotOurs {
-            header,
-            problem: "is missing",
-        })
+        self.0.get(header).map(HeaderValue::as_str).ok_or(NotOurs { header, problem: "is missing" })
     }
 
     fn parse<T: std::str::FromStr>(&self, header: &'static str) -> Result<T, NotOurs> {
@@ -176,11 +153,7 @@ impl<'a> Headers<'a> {
 
 /// `SeatsHeld` and `1`, of `socketing.performance.SeatsHeld.v1`.
 fn type_and_version<'a>(ce_type: &'a str, aggregate_type: &str) -> Option<(&'a str, &'a str)> {
-    ce_type
-        .strip_prefix("socketing.")?
-        .strip_prefix(aggregate_type)?
-        .strip_prefix('.')?
-        .split_once(".v")
+    ce_type.strip_prefix("socketing.")?.strip_prefix(aggregate_type)?.strip_prefix('.')?.split_once(".v")
 }
 
 /// The subject; for a stream that only a newer program knows (nodes are replaced one by one), one made of its names.
@@ -203,19 +176,12 @@ fn traceparent(metadata: &RawValue) -> Option<String> {
         #[serde(borrow, default)]
         traceparent: Option<Cow<'a, str>>,
     }
-    serde_json::from_str::<Trace<'_>>(metadata.get())
-        .ok()?
-        .traceparent
-        .map(Cow::into_owned)
+    serde_json::from_str::<Trace<'_>>(metadata.get()).ok()?.traceparent.map(Cow::into_owned)
 }
 
 /// A header's value is one line. JSON has line breaks only between its tokens, where a space says the same.
 fn header_value(text: String) -> HeaderValue {
-    if text.contains(['\r', '\n']) {
-        HeaderValue::from(text.replace(['\r', '\n'], " "))
-    } else {
-        HeaderValue::from(text)
-    }
+    if text.contains(['\r', '\n']) { HeaderValue::from(text.replace(['\r', '\n'], " ")) } else { HeaderValue::from(text) }
 }
 
 #[cfg(test)]
@@ -237,21 +203,13 @@ mod tests {
     }
 
     fn head() -> Head {
-        Head {
-            position: 5000,
-            log_id: Uuid::from_u128(1),
-            incarnation: Uuid::from_u128(2),
-        }
+        Head { position: 5000, log_id: Uuid::from_u128(1), incarnation: Uuid::from_u128(2) }
     }
 
     #[test]
     fn an_event_comes_back_as_it_was() {
         let party = "01976e4c-0000-7000-8000-000000000001/01976e4c-0000-7000-8000-0000000000ff";
-        for (kind, id) in [
-            ("performance", "01976e4c-0000-7000-8000-000000000001"),
-            ("waiting-room", "x"),
-            ("party", party),
-        ] {
+        for (kind, id) in [("performance", "01976e4c-0000-7000-8000-000000000001"), ("waiting-room", "x"), ("party", party)] {
             let sent = event(kind, id);
             let message = encode(sent.clone(), &head());
             let received = decode(&message.headers, &message.body).unwrap();
@@ -265,10 +223,7 @@ mod tests {
 
     #[test]
     fn the_message_is_readable() {
-        let message = encode(
-            event("party", "01976e4c-0000-7000-8000-000000000001/01976e4c-0000-7000-8000-0000000000ff"),
-            &head(),
-        );
+        let message = encode(event("party", "01976e4c-0000-7000-8000-000000000001/01976e4c-0000-7000-8000-0000000000ff"), &head());
         assert_eq!(message.subject, "booking.party.255.SeatsHeld");
         let header = |name: &str| message.headers.get(name).map(HeaderValue::as_str).unwrap_or_default();
         assert_eq!(header("ce-type"), "socketing.party.SeatsHeld.v2");
@@ -279,10 +234,7 @@ mod tests {
 
     #[test]
     fn a_stream_of_a_newer_program_still_gets_a_subject() {
-        assert_eq!(
-            encode(event("new.kind >", "whatever"), &head()).subject,
-            "booking.new_kind__.unknown.SeatsHeld"
-        );
+        assert_eq!(encode(event("new.kind >", "whatever"), &head()).subject, "booking.new_kind__.unknown.SeatsHeld");
     }
 
     #[test]

@@ -100,8 +100,15 @@ enum Interruption {
 impl Interruption {
     /// Part of ordinary life: another relay published, or the server was restarted. Not worth a warning.
     fn is_ordinary(&self) -> bool {
-        matches!(self, Interruption::Reconnected)
-            || matches!(self, Interruption::Publish { source, .. } if source.kind() == PublishErrorKind::WrongLastSequence)
+        matches!(self, Interruption::Reconnected) || self.refused().is_some()
+    }
+
+    /// The position whose place in the stream was taken.
+    fn refused(&self) -> Option<u64> {
+        match self {
+            Interruption::Publish { position, source } if source.kind() == PublishErrorKind::WrongLastSequence => Some(*position),
+            _ => None,
+        }
     }
 }
 
@@ -116,6 +123,8 @@ pub struct Relay {
     wake: Option<watch::Receiver<u64>>,
     status: watch::Sender<RelayStatus>,
     backoff: Backoff,
+    /// The last position that was refused because another message stands there.
+    suspect: Option<u64>,
 }
 
 impl Relay {
@@ -130,12 +139,9 @@ impl Relay {
             options,
             owner: Uuid::now_v7(),
             wake,
-            status: watch::Sender::new(RelayStatus {
-                state: RelayState::Standby,
-                published: 0,
-                head: 0,
-            }),
-            backoff: Backoff::new(Duration::from_millis(10), Duration::from_secs(2)),
+            status: watch::Sender::new(RelayStatus { state: RelayState::Standby, published: 0, head: 0 }),
+            backoff: Backoff::new(Duration::from_millis(10), Duration::from_millis(500)),
+            suspect: None,
         }
     }
 
@@ -174,6 +180,7 @@ impl Relay {
                 Ok(never) => match never {},
                 Err(interruption) => interruption,
             };
+            self.suspect = self.suspect.or(interruption.refused());
             self.report(&interruption);
             let delay = match &self.status.borrow().state {
                 RelayState::OtherHistory { .. } => OTHER_HISTORY_POLL,
@@ -225,20 +232,14 @@ impl Relay {
     /// Looks where the stream stands and publishes from there, until something interrupts it.
     async fn publish(&mut self) -> Result<Infallible, Interruption> {
         let connects = self.connects();
-        let prepared = stream::prepare(&self.jetstream, &self.pool, &self.options).await?;
+        let prepared = stream::prepare(&self.jetstream, &self.pool, &self.options, self.suspect).await?;
+        self.suspect = None;
         let mut flight = Flight::after(prepared.last_sequence);
         if !matches!(self.status.borrow().state, RelayState::Standby | RelayState::Publishing) {
-            tracing::info!(
-                lag = prepared.head.position.saturating_sub(prepared.last_sequence),
-                "the relay publishes again"
-            );
+            tracing::info!(lag = prepared.head.position.saturating_sub(prepared.last_sequence), "the relay publishes again");
         }
         self.status.send_modify(|status| {
-            *status = RelayStatus {
-                state: RelayState::Publishing,
-                published: prepared.last_sequence,
-                head: prepared.head.position,
-            };
+            *status = RelayStatus { state: RelayState::Publishing, published: prepared.last_sequence, head: prepared.head.position };
         });
         let mut next_look = Instant::now();
         loop {
@@ -270,8 +271,7 @@ impl Relay {
         if page.head.incarnation != history.incarnation {
             return Err(Interruption::HistoryReplaced(page.head.incarnation));
         }
-        self.status
-            .send_if_modified(|status| std::mem::replace(&mut status.head, page.head.position) != page.head.position);
+        self.status.send_if_modified(|status| std::mem::replace(&mut status.head, page.head.position) != page.head.position);
         let more = page.events.len() == PAGE_EVENTS_MAX as usize;
         for event in page.events {
             if flight.is_full() {
@@ -329,10 +329,7 @@ struct Flight {
 
 impl Flight {
     fn after(position: u64) -> Flight {
-        Flight {
-            sent: position,
-            acks: FuturesOrdered::new(),
-        }
+        Flight { sent: position, acks: FuturesOrdered::new() }
     }
 
     fn push(&mut self, position: u64, ack: PublishAckFuture) {

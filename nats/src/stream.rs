@@ -37,10 +37,7 @@ pub struct StreamOptions {
 
 impl Default for StreamOptions {
     fn default() -> StreamOptions {
-        StreamOptions {
-            replicas: 1,
-            window_bytes: WINDOW_BYTES,
-        }
+        StreamOptions { replicas: 1, window_bytes: WINDOW_BYTES }
     }
 }
 
@@ -124,22 +121,20 @@ pub struct Prepared {
     pub last_sequence: u64,
 }
 
-/// Makes the stream if it is missing, brings its settings up to date, and compares its end with the log. A stream that
-/// something else was published to can't be made right: it is made again.
+/// Makes the stream if it is missing, brings its settings up to date, and compares its end with the log, and the sequence
+/// `suspect`, at which a message was refused. A stream that something else was published to can't be made right: it is
+/// made again.
 ///
 /// # Errors
 /// [`StreamError::OtherHistory`] if it holds another history than the log; otherwise if NATS or Postgres fail.
-pub async fn prepare(jetstream: &Context, pool: &PgPool, options: &StreamOptions) -> Result<Prepared, StreamError> {
+pub async fn prepare(jetstream: &Context, pool: &PgPool, options: &StreamOptions, suspect: Option<u64>) -> Result<Prepared, StreamError> {
     check_server(jetstream)?;
     let Some(stream) = find(jetstream).await? else {
         return create(jetstream, &log::head(pool).await?, options).await;
     };
-    let standing = examine(&stream, pool).await?;
+    let standing = examine(&stream, pool, suspect).await?;
     if let Some(stray) = standing.stray {
-        tracing::warn!(
-            stray,
-            "stream {STREAM} holds a message that the relay didn't publish; it is made again"
-        );
+        tracing::warn!(stray, "stream {STREAM} holds a message that the relay didn't publish; it is made again");
         return recreate(jetstream, pool, options).await;
     }
     update(jetstream, &stream, &standing.prepared.head, options).await?;
@@ -154,10 +149,7 @@ pub async fn prepare(jetstream: &Context, pool: &PgPool, options: &StreamOptions
 pub async fn recreate(jetstream: &Context, pool: &PgPool, options: &StreamOptions) -> Result<Prepared, StreamError> {
     let head = log::head(pool).await?;
     if find(jetstream).await?.is_some() {
-        jetstream
-            .delete_stream(STREAM)
-            .await
-            .map_err(|error| StreamError::jetstream("delete stream BOOKING")(error.into()))?;
+        jetstream.delete_stream(STREAM).await.map_err(|error| StreamError::jetstream("delete stream BOOKING")(error.into()))?;
     }
     create(jetstream, &head, options).await
 }
@@ -170,9 +162,7 @@ fn check_server(jetstream: &Context) -> Result<(), StreamError> {
     if client.is_server_compatible(SERVER_MIN.0, SERVER_MIN.1, 0) {
         return Ok(());
     }
-    Err(StreamError::ServerTooOld {
-        found: client.server_info().version,
-    })
+    Err(StreamError::ServerTooOld { found: client.server_info().version })
 }
 
 /// The stream, or `None` if there is none of that name.
@@ -194,10 +184,7 @@ async fn create(jetstream: &Context, head: &Head, options: &StreamOptions) -> Re
     let created = jetstream.create_stream(definition(head, options, first_sequence)).await;
     created.map_err(|error| StreamError::jetstream(creation(&error.kind()))(error.into()))?;
     tracing::info!(first_sequence, "made stream {STREAM}");
-    Ok(Prepared {
-        head: *head,
-        last_sequence: first_sequence - 1,
-    })
+    Ok(Prepared { head: *head, last_sequence: first_sequence - 1 })
 }
 
 fn creation(kind: &CreateStreamErrorKind) -> &'static str {
@@ -214,10 +201,7 @@ async fn update(jetstream: &Context, stream: &Stream, head: &Head, options: &Str
     if wanted == *found {
         return Ok(());
     }
-    jetstream
-        .update_stream(wanted)
-        .await
-        .map_err(|error| StreamError::jetstream("update the settings of stream BOOKING")(error.into()))?;
+    jetstream.update_stream(wanted).await.map_err(|error| StreamError::jetstream("update the settings of stream BOOKING")(error.into()))?;
     tracing::info!("updated the settings of stream {STREAM}");
     Ok(())
 }
@@ -228,43 +212,51 @@ struct Standing {
     stray: Option<String>,
 }
 
-/// Compares the stream's end with the log.
-async fn examine(stream: &Stream, pool: &PgPool) -> Result<Standing, StreamError> {
+/// Compares the stream's end, and a suspect sequence before it, with the log.
+async fn examine(stream: &Stream, pool: &PgPool, suspect: Option<u64>) -> Result<Standing, StreamError> {
     let info = stream.cached_info();
     let last_sequence = info.state.last_sequence;
-    let last = last_message(stream, last_sequence).await?;
-    let head = log::head(pool).await?; // after the stream: what stands there was in the log before
-    let standing = |stray| Standing {
-        prepared: Prepared { head, last_sequence },
-        stray,
+    let last = message_at(stream, last_sequence).await?;
+    // Messages are sent before the ones ahead of them are confirmed. So one that a stray took the place of is refused,
+    // but those behind it are accepted: the stream's end looks right, and only the refusal tells.
+    let suspect = match suspect.filter(|suspect| *suspect < last_sequence) {
+        Some(suspect) => message_at(stream, suspect).await?,
+        None => Found::Nothing,
     };
-    let of_stream = (info.config.metadata.get(LOG_KEY), info.config.metadata.get(INCARNATION_KEY));
-    match of_stream {
-        (None, _) | (_, None) if info.state.messages == 0 && last_sequence == 0 => {} // made by hand, never used
-        (Some(log), Some(incarnation)) if *log == head.log_id.to_string() && *incarnation == head.incarnation.to_string() => {}
-        (log, incarnation) => {
-            let name = |text: Option<&String>| text.map_or("none", String::as_str).to_owned();
-            let (log, incarnation) = (name(log), name(incarnation));
-            return Err(StreamError::OtherHistory(format!(
-                "it is a copy of log {log}, incarnation {incarnation}; this is log {}, incarnation {}",
-                head.log_id, head.incarnation
-            )));
+    let head = log::head(pool).await?; // after the stream: what stands there was in the log before
+    check_identity(stream, &head)?;
+    let mut stray = None;
+    for found in [suspect, last] {
+        match found {
+            Found::Stray(problem) => stray = Some(problem),
+            Found::Ours(incoming) => compare(*incoming, &head, pool).await?,
+            Found::Nothing => {} // expired, or a damaged block: the incarnation agreed, readers fill the gap
         }
     }
-    match last {
-        Last::Stray(problem) => Ok(standing(Some(problem))),
-        Last::Absent if last_sequence > head.position => Err(StreamError::OtherHistory(beyond(last_sequence, &head))),
-        Last::Absent => Ok(standing(None)), // expired, or a damaged block: the incarnation agreed, readers fill the gap
-        Last::Ours(incoming) => compare(*incoming, &head, pool).await.map(|()| standing(None)),
+    if stray.is_none() && last_sequence > head.position {
+        return Err(StreamError::OtherHistory(beyond(last_sequence, &head)));
     }
+    Ok(Standing { prepared: Prepared { head, last_sequence }, stray })
+}
+
+/// The stream says in its settings which log it is a copy of.
+fn check_identity(stream: &Stream, head: &Head) -> Result<(), StreamError> {
+    let info = stream.cached_info();
+    let name = |key: &str| info.config.metadata.get(key).map_or("none", String::as_str);
+    let (log, incarnation) = (name(LOG_KEY), name(INCARNATION_KEY));
+    let is_unused = info.state.last_sequence == 0 && log == "none"; // made by hand
+    if is_unused || (log == head.log_id.to_string() && incarnation == head.incarnation.to_string()) {
+        return Ok(());
+    }
+    Err(StreamError::OtherHistory(format!(
+        "it is a copy of log {log}, incarnation {incarnation}; this is log {}, incarnation {}",
+        head.log_id, head.incarnation
+    )))
 }
 
 async fn compare(last: Incoming, head: &Head, pool: &PgPool) -> Result<(), StreamError> {
     if (last.log_id, last.incarnation) != (head.log_id, head.incarnation) {
-        return Err(StreamError::OtherHistory(format!(
-            "its last message is of log {}, incarnation {}",
-            last.log_id, last.incarnation
-        )));
+        return Err(StreamError::OtherHistory(format!("its last message is of log {}, incarnation {}", last.log_id, last.incarnation)));
     }
     let position = last.event.position;
     if position > head.position {
@@ -274,36 +266,34 @@ async fn compare(last: Incoming, head: &Head, pool: &PgPool) -> Result<(), Strea
     if ours.is_some_and(|event| event.hash() == last.event.hash()) {
         return Ok(());
     }
-    Err(StreamError::OtherHistory(format!(
-        "at position {position} the log has another event"
-    )))
+    Err(StreamError::OtherHistory(format!("at position {position} the log has another event")))
 }
 
 fn beyond(sequence: u64, head: &Head) -> String {
     format!("it reaches to {sequence}, the log only to {}", head.position)
 }
 
-enum Last {
+enum Found {
     /// Published by a relay; it says that its position is its sequence.
     Ours(Box<Incoming>),
     /// Published by somebody else.
     Stray(String),
     /// Not there any more, or never.
-    Absent,
+    Nothing,
 }
 
-async fn last_message(stream: &Stream, sequence: u64) -> Result<Last, StreamError> {
+async fn message_at(stream: &Stream, sequence: u64) -> Result<Found, StreamError> {
     if sequence == 0 {
-        return Ok(Last::Absent);
+        return Ok(Found::Nothing);
     }
     let message = match stream.get_raw_message(sequence).await {
         Ok(message) => message,
-        Err(error) if error.kind() == RawMessageErrorKind::NoMessageFound => return Ok(Last::Absent),
-        Err(error) => return Err(StreamError::jetstream("read the last message of stream BOOKING")(error.into())),
+        Err(error) if error.kind() == RawMessageErrorKind::NoMessageFound => return Ok(Found::Nothing),
+        Err(error) => return Err(StreamError::jetstream("read a message of stream BOOKING")(error.into())),
     };
     Ok(match message::decode(&message.headers, &message.payload) {
-        Ok(incoming) if incoming.event.position == sequence => Last::Ours(Box::new(incoming)),
-        Ok(incoming) => Last::Stray(format!("sequence {sequence} says it is position {}", incoming.event.position)),
-        Err(error) => Last::Stray(format!("sequence {sequence}: {error}")),
+        Ok(incoming) if incoming.event.position == sequence => Found::Ours(Box::new(incoming)),
+        Ok(incoming) => Found::Stray(format!("sequence {sequence} says it is position {}", incoming.event.position)),
+        Err(error) => Found::Stray(format!("sequence {sequence}: {error}")),
     })
 }

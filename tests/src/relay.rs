@@ -2,6 +2,9 @@
 
 use crate::{PATIENCE, TestDb, TestNats, within};
 use async_nats::jetstream;
+use async_nats::jetstream::consumer::DeliverPolicy;
+use async_nats::jetstream::consumer::pull::OrderedConfig;
+use futures::StreamExt;
 use socketing_event_store::{PgPool, log};
 use socketing_nats::message::{self, Incoming};
 use socketing_nats::stream::{self, STREAM};
@@ -63,12 +66,20 @@ pub async fn assert_stream_equals_log(pool: &PgPool, jetstream: &jetstream::Cont
     let state = &stream.cached_info().state;
     assert_eq!(state.last_sequence, head.position, "the stream ends where the log ends");
     assert_eq!(state.messages, head.position + 1 - state.first_sequence, "the stream has no gaps");
-    for position in state.first_sequence..=state.last_sequence {
-        let incoming = message_at(jetstream, position).await;
-        let event = log::event_at(pool, position).await.expect("the log answers").expect("the log is dense");
-        assert_eq!(incoming.event.position, position);
-        assert_eq!(incoming.event.hash(), event.hash(), "the message at {position} is the log's event");
-        assert_eq!((incoming.log_id, incoming.incarnation), (head.log_id, head.incarnation));
+    let config = OrderedConfig { deliver_policy: DeliverPolicy::All, ..OrderedConfig::default() };
+    let consumer = jetstream.create_consumer_on_stream(config, STREAM).await.expect("a consumer");
+    let mut messages = consumer.messages().await.expect("messages");
+    let mut position = state.first_sequence - 1;
+    while position < state.last_sequence {
+        for event in log::read_after(pool, position, 500).await.expect("the log answers") {
+            let message = within("the next message", messages.next()).await.expect("one more").expect("a message");
+            let incoming = message::decode(message.headers.as_ref().expect("headers"), &message.payload).expect("a message of the relay");
+            position += 1;
+            assert_eq!(message.info().expect("a JetStream message").stream_sequence, position);
+            assert_eq!(incoming.event.position, position);
+            assert_eq!(incoming.event.hash(), event.hash(), "the message at {position} is the log's event");
+            assert_eq!((incoming.log_id, incoming.incarnation), (head.log_id, head.incarnation));
+        }
     }
     state.messages
 }

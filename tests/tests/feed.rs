@@ -90,7 +90,7 @@ async fn fresh_events_come_from_jetstream_though_postgres_is_stuck() -> Result<(
     let (db, nats) = (TestDb::new().await, TestNats::start().await);
     let mut log = TestLog::new(&db.pool).await;
     let relay = jetstream(&nats.relay().await);
-    eventually("there is a stream", || async { stream::prepare(&relay, &db.pool, &StreamOptions::default()).await.is_ok() }).await;
+    eventually("there is a stream", || async { stream::prepare(&relay, &db.pool, &StreamOptions::default(), None).await.is_ok() }).await;
     let mut reader = Reader::open(&db, Some(jetstream(&nats.reader().await))).await?;
     reader.attaches(&relay).await?;
 
@@ -114,7 +114,7 @@ async fn what_the_stream_has_not_got_comes_from_postgres() -> Result<()> {
     let (db, nats) = (TestDb::new().await, TestNats::start().await);
     let mut log = TestLog::new(&db.pool).await;
     let relay = jetstream(&nats.relay().await);
-    eventually("there is a stream", || async { stream::prepare(&relay, &db.pool, &StreamOptions::default()).await.is_ok() }).await;
+    eventually("there is a stream", || async { stream::prepare(&relay, &db.pool, &StreamOptions::default(), None).await.is_ok() }).await;
     let mut reader = Reader::open(&db, Some(jetstream(&nats.reader().await))).await?;
     reader.attaches(&relay).await?;
     // Never published: silence.

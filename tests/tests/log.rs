@@ -69,7 +69,9 @@ async fn postgres_es_reads_the_same_events_as_we_do() -> Result<()> {
     events.push((StreamId::Wallet(account), Event::Wallet(opened)));
     TestLog::new(&db.pool).await.append(&events).await;
 
-    for (stream, after, count) in [(events[0].0, 0, 4), (events[0].0, 2, 2), (events[4].0, 0, 1), (StreamId::Wallet(AccountId::new()), 0, 0)] {
+    for (stream, after, count) in
+        [(events[0].0, 0, 4), (events[0].0, 2, 2), (events[4].0, 0, 1), (StreamId::Wallet(AccountId::new()), 0, 0)]
+    {
         let theirs = repository::stream_events(&db.pool, &stream, after).await?;
         let ours = log::load_stream(&db.pool, stream.aggregate_type(), &stream.aggregate_id(), after, PAGE_EVENTS_MAX).await?;
         assert_eq!((theirs.len(), ours.len()), (count, count));
