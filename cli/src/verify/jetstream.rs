@@ -9,8 +9,8 @@ use async_nats::jetstream::consumer::{Consumer, DeliverPolicy};
 use async_nats::jetstream::stream::Stream;
 use futures::StreamExt as _;
 use socketing_domain::event::StreamId;
-use socketing_event_store::RawEvent;
-use socketing_event_store::log::Head;
+use socketing_event_store::log::{self, Head};
+use socketing_event_store::{PgPool, RawEvent};
 use socketing_nats::{NatsConfig, message, stream};
 use std::time::Duration;
 use tokio::time::{Instant, sleep, timeout};
@@ -79,8 +79,13 @@ impl Copy {
         Ok(())
     }
 
-    /// What was found.
-    pub(crate) async fn finish(mut self) -> anyhow::Result<Findings> {
+    /// What was found. Whatever the stream holds now must be in the log by then: the relay publishes what is committed.
+    pub(crate) async fn finish(mut self, pool: &PgPool) -> anyhow::Result<Findings> {
+        let last = self.stream.info().await.context("looking at the JetStream stream")?.state.last_sequence;
+        let head = log::head(pool).await?.position;
+        if last > head {
+            self.findings.fault(head + 1, format!("the stream goes on to {last}, the log only to {head}"));
+        }
         self.findings.note = Some(match self.out_of_reach {
             0 => "all of the log".to_owned(),
             older => format!("{older} older events are no longer kept"),

@@ -80,7 +80,7 @@ pub(crate) async fn run(pool: &PgPool, nats_url: &str, patience: Duration, progr
     folds.iter_mut().for_each(|check| check.end(head.position));
     let mut checks: Vec<Findings> = folds.into_iter().map(Check::findings).collect();
     checks.push(commands.finish().await?);
-    checks.push(copy.finish().await?);
+    checks.push(copy.finish(pool).await?);
     checks.push(read_models::verify(pool, head.position, patience).await?);
     let clean = checks.iter().all(Findings::is_clean);
     Ok(Report { log_id: head.log_id, head: head.position, clean, checks })

@@ -33,7 +33,7 @@ async fn the_services_work_apart() {
     assert_eq!(hello["type"], "hello");
 
     // Each answers for itself only, and says so.
-    assert_eq!(http.get(format!("{}/v1/shows", commands.url)).send().await.unwrap().status(), 404);
+    assert_eq!(http.get(format!("{}/v1/me/wallet", commands.url)).send().await.unwrap().status(), 404);
     assert_eq!(http.get(format!("{}/v1/time", projections.url)).send().await.unwrap().status(), 404);
     let described: Value = http.get(format!("{}/openapi.json", notifier.url)).send().await.unwrap().json().await.unwrap();
     assert_eq!(described["paths"].as_object().unwrap().keys().collect::<Vec<_>>(), ["/v1/live"]);
