@@ -58,5 +58,7 @@ pub fn init(args: &LogArgs) -> Result<(), TelemetryError> {
 /// A panic as one line of the log, where the default hook would write several that are no JSON.
 fn log_panic(panic: &std::panic::PanicHookInfo<'_>) {
     let place = panic.location().map_or_else(|| "unknown".to_owned(), ToString::to_string);
-    tracing::error!(place, "panic: {}", panic.payload_as_str().unwrap_or("no message"));
+    let payload = panic.payload();
+    let text = payload.downcast_ref::<&str>().copied().or_else(|| payload.downcast_ref::<String>().map(String::as_str));
+    tracing::error!(place, "panic: {}", text.unwrap_or("no message"));
 }

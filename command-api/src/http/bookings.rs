@@ -50,7 +50,9 @@ pub(super) async fn book(
 command_errors!(CancelErrors: UnknownPerformance, UnknownBooking, BookingExpired, BookingCancelled, PaymentInProgress, PerformanceStarted,
     Forbidden);
 
-/// Cancels a booking. What was paid is refunded, once.
+/// Cancels a booking.
+///
+/// What was paid is refunded, once.
 #[utoipa::path(post, path = "/v1/performances/{performance}/bookings/{booking}/cancel", operation_id = "cancel_booking", tag = "bookings",
     params(("performance" = PerformanceId, Path), ("booking" = BookingId, Path), CommandHeaders),
     responses((status = 200, description = "The booking, cancelled.", body = Answer<BookingReply>), CancelErrors),

@@ -34,7 +34,9 @@ pub(super) struct NewHold {
 body_command_errors!(HoldErrors: UnknownPerformance, SaleNotOpen, PerformanceStarted, NotAdmitted, NoSeats, UnknownSeat, SeatTwice,
     SeatTaken, SeatLimit, IdTaken, Invalid, Forbidden);
 
-/// Holds seats, for oneself or for the whole party. Seats held before are let go when it succeeds.
+/// Holds seats, for oneself or for the whole party.
+///
+/// Seats held before are let go when it succeeds.
 #[utoipa::path(post, path = "/v1/performances/{performance}/holds", operation_id = "hold_seats", tag = "seats",
     params(("performance" = PerformanceId, Path), CommandHeaders), request_body = NewHold,
     responses((status = 201, description = "The seats are held.", body = Answer<HoldReply>), HoldErrors),
@@ -87,8 +89,9 @@ socketing_service::error_responses!(
     codes::UNAVAILABLE, codes::INTERNAL, Code::of(Reason::UnknownHold)
 );
 
-/// Tells the hold that one is a member of, whoever of the party chose; `unknown_hold` if there is none. Asked of the writer,
-/// so that it is never older than an answered command.
+/// Tells the hold that one is a member of, whoever of the party chose; `unknown_hold` if there is none.
+///
+/// Asked of the writer, so that it is never older than an answered command.
 #[utoipa::path(get, path = "/v1/performances/{performance}/holds/mine", operation_id = "my_hold", tag = "seats",
     params(("performance" = PerformanceId, Path)),
     responses((status = 200, description = "The hold.", body = Answer<LiveHold>), MineErrors),

@@ -30,7 +30,9 @@ pub(super) struct NewEntry {
 body_command_errors!(JoinErrors: UnknownPerformance, PerformanceStarted, LineFull, UnknownParty, NotLeader, PartyFrozen, InAnotherParty,
     IdTaken, Invalid, Forbidden);
 
-/// Joins the line. Who has a place keeps it, and is told it again.
+/// Joins the line.
+///
+/// Who has a place keeps it, and is told it again.
 #[utoipa::path(post, path = "/v1/performances/{performance}/line", operation_id = "join_line", tag = "line",
     params(("performance" = PerformanceId, Path), CommandHeaders), request_body = NewEntry,
     responses((status = 200, description = "The place.", body = Answer<EntryReply>), JoinErrors),
@@ -48,7 +50,9 @@ pub(super) async fn join(
 
 command_errors!(LeaveErrors: UnknownPerformance, NotInLine, Forbidden);
 
-/// Gives up the place in the line, or the visit inside. For a party's place, any member does it for all.
+/// Gives up the place in the line, or the visit inside.
+///
+/// For a party's place, any member does it for all.
 #[utoipa::path(post, path = "/v1/performances/{performance}/line/leave", operation_id = "leave_line", tag = "line",
     params(("performance" = PerformanceId, Path), CommandHeaders),
     responses((status = 200, description = "The place is given up.", body = Answer<DoneReply>), LeaveErrors),

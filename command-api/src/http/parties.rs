@@ -22,6 +22,7 @@ use utoipa::ToSchema;
 /// Whom to invite: by account or by exact nickname, one of the two.
 #[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
+#[schema(as = NewInvitation)]
 pub(super) struct Invitation {
     /// The friend's account.
     #[serde(default)]
@@ -47,8 +48,9 @@ impl Invitation {
 body_command_errors!(InviteErrors: UnknownPerformance, UnknownAccount, NotLeader, PartyFull, PartyFrozen, AlreadyMember, InAnotherParty,
     SelfInvitation, IdTaken, PerformanceStarted, Invalid, Forbidden);
 
-/// Invites a friend. The first invitation forms the party, under the id in the path (a UUIDv7 made by the client); who
-/// sends it leads.
+/// Invites a friend.
+///
+/// The first invitation forms the party, under the id in the path (a UUIDv7 made by the client); who sends it leads.
 #[utoipa::path(post, path = "/v1/performances/{performance}/parties/{party}/invitations", operation_id = "invite_friend", tag = "parties",
     params(("performance" = PerformanceId, Path), ("party" = PartyId, Path), CommandHeaders), request_body = Invitation,
     responses((status = 200, description = "The party.", body = Answer<PartyReply>), InviteErrors),
@@ -99,7 +101,9 @@ pub(super) async fn decline(
 
 command_errors!(LeaveErrors: UnknownPerformance, UnknownParty, NotInvited, PartyFrozen, Forbidden);
 
-/// Leaves a party before it is in line. Its leader can't.
+/// Leaves a party before it is in line.
+///
+/// Its leader can't.
 #[utoipa::path(post, path = "/v1/performances/{performance}/parties/{party}/leave", operation_id = "leave_party", tag = "parties",
     params(("performance" = PerformanceId, Path), ("party" = PartyId, Path), CommandHeaders),
     responses((status = 200, description = "The party.", body = Answer<PartyReply>), LeaveErrors),

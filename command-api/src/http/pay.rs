@@ -43,8 +43,10 @@ pub(super) struct NewPayment {
 body_command_errors!(PayErrors: UnknownPerformance, UnknownBooking, BookingExpired, BookingCancelled, BookingPaid, PaymentInProgress,
     PerformanceStarted, IdTaken, Invalid, Forbidden);
 
-/// Pays a booking. Answers with the outcome if it is known within 2 seconds, else with 202 and the payment's address. While
-/// a payment is in flight, or after one succeeded, that one is the answer: nobody pays twice.
+/// Pays a booking.
+///
+/// Answers with the outcome if it is known within 2 seconds, else with 202 and the payment's address. While a payment
+/// is in flight, or after one succeeded, that one is the answer: nobody pays twice.
 #[utoipa::path(post, path = "/v1/performances/{performance}/bookings/{booking}/pay", operation_id = "pay", tag = "bookings",
     params(("performance" = PerformanceId, Path), ("booking" = BookingId, Path), CommandHeaders), request_body = NewPayment,
     responses((status = 200, description = "The payment and its outcome: it succeeded, or failed for a reason.", body = Answer<PaymentReply>),

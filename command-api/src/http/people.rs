@@ -35,8 +35,9 @@ socketing_service::error_responses!(
     codes::UNAVAILABLE, codes::INTERNAL, Code::of(Reason::UnknownAccount)
 );
 
-/// Finds someone by their exact nickname, to invite them. Counts against the caller's rate, so that nobody reads out the
-/// whole list of people by guessing.
+/// Finds someone by their exact nickname, to invite them.
+///
+/// Counts against the caller's rate, so that nobody reads out the whole list of people by guessing.
 #[utoipa::path(get, path = "/v1/people", operation_id = "find_person", tag = "accounts", params(Named),
     responses((status = 200, description = "The person.", body = Friend), FindErrors), security(("bearer" = []), ("cookie" = [])))]
 pub(super) async fn find(State(api): State<Api>, caller: Caller, Query(named): Query<Named>) -> Result<Json<Friend>, Problem> {

@@ -37,6 +37,7 @@ pub(super) struct Import {
 
 /// A plan in figures.
 #[derive(Serialize, ToSchema)]
+#[schema(as = PlanSummary)]
 pub(super) struct Summary {
     /// Its hash: 64 hex digits.
     plan: PlanHash,
@@ -82,8 +83,10 @@ socketing_service::error_responses!(
     codes::SESSION_EXPIRED, codes::ORIGIN_REFUSED, codes::BUSY, codes::TIMEOUT, codes::UNAVAILABLE, codes::INTERNAL, Code::of(Reason::Forbidden)
 );
 
-/// Imports a plan, in the pretix format or our own, up to 48 MiB. It is refused whole, with everything that is wrong named
-/// by its place. Importing it again changes nothing: its name is its content's. For organisers and operators.
+/// Imports a plan, in the pretix format or our own, up to 48 MiB.
+///
+/// It is refused whole, with everything that is wrong named by its place. Importing it again changes nothing: its name
+/// is its content's. For organisers and operators.
 #[utoipa::path(post, path = "/v1/plans", operation_id = "import_plan", tag = "plans", params(Import),
     request_body(content = inline(serde_json::Value), content_type = "application/json", description = "The plan."),
     responses((status = 201, description = "The plan is kept.", body = Summary),
@@ -146,7 +149,9 @@ async fn store(api: &Api, actor: &Actor, plan: &Plan, hash: PlanHash) -> Result<
 
 socketing_service::error_responses!(PlanErrors: codes::INVALID_ID, codes::UNKNOWN_PLAN, codes::TIMEOUT, codes::UNAVAILABLE, codes::INTERNAL);
 
-/// Gives a plan out. It never changes, so it may be cached for ever.
+/// Gives a plan out.
+///
+/// It never changes, so it may be cached for ever.
 #[utoipa::path(get, path = "/v1/plans/{plan}", operation_id = "plan", tag = "plans",
     params(("plan" = PlanHash, Path, description = "Its hash: 64 hex digits.")),
     responses((status = 200, description = "The plan.", body = Plan), (status = 304, description = "What the client has is right."), PlanErrors))]

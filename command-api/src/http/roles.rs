@@ -45,7 +45,9 @@ pub(super) struct NewRole {
 
 body_command_errors!(GrantErrors: UnknownAccount, Forbidden);
 
-/// Gives an account a role. For operators.
+/// Gives an account a role.
+///
+/// For operators.
 #[utoipa::path(post, path = "/v1/accounts/{account}/role", operation_id = "grant_role", tag = "accounts",
     params(("account" = AccountId, Path), CommandHeaders), request_body = NewRole,
     responses((status = 200, description = "The account has the role.", body = Answer<DoneReply>), GrantErrors),

@@ -79,7 +79,9 @@ impl NewShow {
 
 body_command_errors!(CreateErrors: ShowExists, IdTaken, Invalid, Forbidden; codes::UNKNOWN_PLAN);
 
-/// Drafts a show. For organisers and operators.
+/// Drafts a show.
+///
+/// For organisers and operators.
 #[utoipa::path(post, path = "/v1/shows", operation_id = "create_show", tag = "shows",
     params(CommandHeaders), request_body = NewShow,
     responses((status = 201, description = "The draft.", body = Answer<ShowReply>), CreateErrors),
@@ -94,7 +96,9 @@ pub(super) async fn create(State(api): State<Api>, sender: Sender, Json(body): J
 
 command_errors!(PublishErrors: UnknownShow, Invalid, Forbidden);
 
-/// Makes a show public: its performances go on sale at the time it says. For its organiser.
+/// Makes a show public: its performances go on sale at the time it says.
+///
+/// For its organiser.
 #[utoipa::path(post, path = "/v1/shows/{show}/publish", operation_id = "publish_show", tag = "shows",
     params(("show" = ShowId, Path), CommandHeaders),
     responses((status = 200, description = "The show is public.", body = Answer<ShowReply>), PublishErrors),

@@ -88,8 +88,9 @@ socketing_service::error_responses!(
     codes::NICKNAME_TAKEN, codes::TOO_MANY_REQUESTS, codes::BUSY, codes::TIMEOUT, codes::UNAVAILABLE, codes::INTERNAL
 );
 
-/// Signs up, and in: the answer has a bearer token, and sets the cookie of browsers. The wallet with 500,000 won follows
-/// within moments.
+/// Signs up, and in: the answer has a bearer token, and sets the cookie of browsers.
+///
+/// The wallet with 500,000 won follows within moments.
 #[utoipa::path(post, path = "/v1/accounts", operation_id = "sign_up", tag = "accounts", request_body = NewPerson,
     responses((status = 201, description = "The account, signed in.", body = SignedUp,
         headers(("Set-Cookie" = String, description = "The session, for browsers."))), SignUpErrors))]
