@@ -110,11 +110,11 @@ impl Connection {
     }
 
     async fn hello(&mut self) -> Result<(), End> {
-        let followed = self.hub.position().ok_or_else(|| farewell(CLOSE_RESTART, "this instance is starting"))?;
+        let incarnation = self.hub.incarnation().ok_or_else(|| farewell(CLOSE_RESTART, "this instance is starting"))?;
         let hello = Reply::Hello {
             now: SystemClock.now(),
-            position: followed.position,
-            incarnation: followed.incarnation,
+            position: self.hub.position(),
+            incarnation,
             account: self.visitor.entry.as_ref().and_then(|entry| entry.account),
         };
         self.send(hello.encode()).await

@@ -1,7 +1,7 @@
 //! Reads the log in order and hands each event to the rooms and to the postman. One task per process; the only reader.
 
 use crate::{
-    hub::{Followed, Hub},
+    hub::Hub,
     limits,
     postman::{Batch, Post},
     room::Ending,
@@ -54,10 +54,9 @@ impl Follower {
             Err(error) => return error,
         };
         *pause = limits::RETRY_FIRST;
-        let incarnation = feed.incarnation();
         loop {
             match feed.next_batch(limits::BATCH_EVENTS_MAX).await {
-                Ok(batch) => self.take(&batch, incarnation),
+                Ok(batch) => self.take(&batch),
                 Err(error) => return error.into(),
             }
         }
@@ -73,18 +72,19 @@ impl Follower {
         self.hub.seats.end_all(head.position);
         self.hub.line.end_all(head.position);
         self.post.send(Batch { events: Arc::default(), position: head.position, anew: true });
-        self.hub.followed.send_replace(Some(Followed { position: head.position, incarnation: head.incarnation }));
+        self.hub.followed.send_replace(head.position);
+        self.hub.history.send_replace(Some(head.incarnation));
         Ok(feed)
     }
 
-    fn take(&self, batch: &[RawEvent], incarnation: uuid::Uuid) {
+    fn take(&self, batch: &[RawEvent]) {
         let Some(last) = batch.last() else { return };
         let events: Arc<[Arc<Recorded>]> = batch.iter().filter_map(|raw| self.read(raw)).map(Arc::new).collect();
         self.hub.seats.offer(&events, last.position);
         self.hub.line.offer(&events, last.position);
         self.post.send(Batch { events, position: last.position, anew: false });
         // Last: who reads this position finds everything up to it in the rooms.
-        self.hub.followed.send_replace(Some(Followed { position: last.position, incarnation }));
+        self.hub.followed.send_replace(last.position);
     }
 
     fn read(&self, raw: &RawEvent) -> Option<Recorded> {

@@ -24,15 +24,6 @@ use tokio::{
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 use uuid::Uuid;
 
-/// How the follower stands.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub(crate) struct Followed {
-    /// Every event up to here has been offered to the rooms.
-    pub(crate) position: u64,
-    /// In which history of the log.
-    pub(crate) incarnation: Uuid,
-}
-
 /// See the module.
 #[derive(Debug)]
 pub(crate) struct Hub {
@@ -41,8 +32,10 @@ pub(crate) struct Hub {
     pub(crate) seats: Arc<Rooms<SeatBoard>>,
     pub(crate) line: Arc<Rooms<LineBoard>>,
     pub(crate) mailboxes: Arc<Mailboxes>,
-    /// `None` until the follower has found the log.
-    pub(crate) followed: watch::Sender<Option<Followed>>,
+    /// Which history of the log is followed; `None` until the follower has found it.
+    pub(crate) history: watch::Sender<Option<Uuid>>,
+    /// Every event up to here has been offered to the rooms.
+    pub(crate) followed: watch::Sender<u64>,
     /// How far the postman is.
     pub(crate) delivered: watch::Sender<u64>,
     pub(crate) sessions: Sessions,
@@ -62,7 +55,8 @@ impl Hub {
             seats: Arc::new(Rooms::new(source.clone(), tasks.clone(), stop.clone())),
             line: Arc::new(Rooms::new(source, tasks.clone(), stop)),
             mailboxes: Arc::new(Mailboxes::default()),
-            followed: watch::Sender::new(None),
+            history: watch::Sender::new(None),
+            followed: watch::Sender::new(0),
             delivered: watch::Sender::new(0),
             sessions: Sessions::default(),
             slots: Arc::new(Semaphore::new(args.live_connections as usize)),
@@ -74,8 +68,13 @@ impl Hub {
         }
     }
 
-    /// How far the follower is; `None` before it has begun.
-    pub(crate) fn position(&self) -> Option<Followed> {
+    /// The log's history that is followed; `None` before the follower has found it.
+    pub(crate) fn incarnation(&self) -> Option<Uuid> {
+        *self.history.borrow()
+    }
+
+    /// How far the follower is.
+    pub(crate) fn position(&self) -> u64 {
         *self.followed.borrow()
     }
 }
@@ -102,7 +101,7 @@ impl Subscription {
     pub(crate) fn pull(&mut self, hub: &Hub) -> Pulled {
         // Before the room is looked at: what comes in between is told by the next frame.
         let followed = match self.topic {
-            Topic::Seats(_) | Topic::Line(_) => hub.position().map_or(0, |followed| followed.position),
+            Topic::Seats(_) | Topic::Line(_) => hub.position(),
             Topic::Me(_) => hub.mailboxes.covers(),
         };
         let pull = Pull { id: self.id, from: self.from, first: self.first, wish: self.wish, followed };
@@ -140,11 +139,7 @@ pub(crate) async fn subscribe(
 async fn enter<B: Stored>(hub: &Hub, rooms: &Arc<Rooms<B>>, request: &Subscribe, wake: Arc<Notify>) -> Result<Place<B>, Problem> {
     let performance =
         request.performance.ok_or_else(|| Problem::new(codes::BAD_MESSAGE).detail(format!("{} needs a performance", B::TOPIC)))?;
-    let mut followed = hub.followed.subscribe();
-    caught_up(hub, request.after, async |after| {
-        followed.wait_for(|followed| followed.is_some_and(|followed| followed.position >= after)).await.is_ok()
-    })
-    .await?;
+    caught_up(hub, request.after, hub.followed.subscribe()).await?;
     let place = rooms.enter(performance, wake).ok_or_else(|| busy("every room is in use"))?;
     let mut phase = place.room.phase();
     let loaded = timeout(limits::SUBSCRIBE_WAIT_MAX, phase.wait_for(|phase| *phase != Phase::Loading)).await;
@@ -157,21 +152,24 @@ async fn enter<B: Stored>(hub: &Hub, rooms: &Arc<Rooms<B>>, request: &Subscribe,
 
 async fn listen(hub: &Hub, account: Option<AccountId>, request: &Subscribe, wake: Arc<Notify>) -> Result<Listener, Problem> {
     let account = account.ok_or_else(|| Problem::new(codes::UNAUTHENTICATED))?;
-    let mut delivered = hub.delivered.subscribe();
-    caught_up(hub, request.after, async |after| delivered.wait_for(|delivered| *delivered >= after).await.is_ok()).await?;
+    caught_up(hub, request.after, hub.delivered.subscribe()).await?;
     hub.mailboxes.listen(account, wake).ok_or_else(|| busy("every mailbox is in use"))
 }
 
 /// Waits, within a bound, until this instance is where the client is: it never tells anything older.
-async fn caught_up(hub: &Hub, after: Option<u64>, reached: impl AsyncFnOnce(u64) -> bool) -> Result<(), Problem> {
-    let Some(after) = after else { return Ok(()) };
-    if timeout(limits::SUBSCRIBE_WAIT_MAX, reached(after)).await.unwrap_or(false) {
+async fn caught_up(hub: &Hub, after: Option<u64>, mut reached: watch::Receiver<u64>) -> Result<(), Problem> {
+    let Some(after) = after.filter(|after| *after > *reached.borrow()) else { return Ok(()) };
+    let head = log::head(&hub.pool).await.map_err(|error| unreadable(&error))?.position;
+    if after > head {
+        return Err(Problem::new(codes::POSITION_UNKNOWN).detail(format!("the log ends at {head}, before {after}")));
+    }
+    let in_time =
+        timeout(limits::SUBSCRIBE_WAIT_MAX, reached.wait_for(|reached| *reached >= after)).await.is_ok_and(|waited| waited.is_ok());
+    if in_time {
         return Ok(());
     }
-    let head = log::head(&hub.pool).await.map_err(|error| unreadable(&error))?;
-    let code = if after > head.position { codes::POSITION_UNKNOWN } else { codes::PROJECTION_BEHIND };
-    let at = hub.position().map_or(0, |followed| followed.position);
-    Err(Problem::new(code).detail(format!("the client is at {after}, this instance at {at}, the log at {}", head.position)))
+    let at = *reached.borrow();
+    Err(Problem::new(codes::PROJECTION_BEHIND).detail(format!("this instance is at {at}, the client at {after}")))
 }
 
 fn unreadable(error: &StoreError) -> Problem {

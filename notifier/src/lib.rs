@@ -85,6 +85,12 @@ pub fn router(notifier: &Notifier) -> OpenApiRouter {
     OpenApiRouter::new().routes(routes!(upgrade::live)).with_state(Arc::clone(&notifier.hub))
 }
 
+/// The description of the routes, without anything running.
+#[must_use]
+pub fn openapi() -> utoipa::openapi::OpenApi {
+    OpenApiRouter::<Arc<Hub>>::new().routes(routes!(upgrade::live)).into_openapi()
+}
+
 impl Notifier {
     /// Adds the check `live` to a process's health: that the follower has begun, and isn't far behind the log.
     #[must_use]
@@ -93,10 +99,17 @@ impl Notifier {
         health.check("live", move || lag(Arc::clone(&hub)))
     }
 
-    /// The position that every room covers; 0 before the log was found.
+    /// Waits until the follower has found the log; before, connections are refused.
+    pub async fn begun(&self) {
+        // An error says that the sender is gone, which can't be while we have it.
+        let mut history = self.hub.history.subscribe();
+        let _begun = history.wait_for(Option::is_some).await;
+    }
+
+    /// The position that every room covers.
     #[must_use]
     pub fn position(&self) -> u64 {
-        self.hub.position().map_or(0, |followed| followed.position)
+        self.hub.position()
     }
 
     /// Waits until every connection, room and task is done, which follows from the shutdown. False if that takes longer
@@ -108,9 +121,9 @@ impl Notifier {
 }
 
 async fn lag(hub: Arc<Hub>) -> Finding {
-    let followed = hub.position().ok_or("the log wasn't found yet")?.position;
+    hub.incarnation().ok_or("the log wasn't found yet")?;
     let head = log::head(&hub.pool).await.map_err(|error| chain(&error))?.position;
-    let behind = head.saturating_sub(followed);
+    let behind = head.saturating_sub(hub.position());
     let delivered = head.saturating_sub(*hub.delivered.borrow());
     let detail = format!("{behind} events behind the log, mailboxes {delivered}");
     if behind <= limits::LAG_EVENTS_MAX { Ok(detail) } else { Err(detail) }

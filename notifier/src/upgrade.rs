@@ -39,7 +39,7 @@ pub(crate) async fn live(
     headers: HeaderMap,
     upgrade: WebSocketUpgrade,
 ) -> Result<Response, Problem> {
-    if hub.draining.is_cancelled() || hub.position().is_none() {
+    if hub.draining.is_cancelled() || hub.incarnation().is_none() {
         return Err(Problem::new(codes::UNAVAILABLE).detail("this instance is starting or stopping").retry_after(RETRY_AFTER));
     }
     let visitor = admit(&hub, &uri, &headers)?;

@@ -73,7 +73,7 @@ impl TestApi {
         let url = format!("http://{}", listener.local_addr().expect("the port"));
         let served = serve(listener, router, stop.clone(), Bounds::from(&options.http));
         let followed = processes::run(db.pool.clone(), None, executor.clone(), stop.clone());
-        let parts = vec![tokio::spawn(async { drop(served.await) }), tokio::spawn(followed)];
+        let parts = vec![tokio::spawn(async { _ = served.await }), tokio::spawn(followed)];
         let description = serde_json::to_value(document).expect("a description");
         let client = reqwest::Client::new();
         TestApi { db, executor, url, client, description, stop, parts }

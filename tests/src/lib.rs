@@ -27,5 +27,6 @@ pub use wait::{PATIENCE, eventually, within};
 
 /// The value of an environment variable that `./dev test` sets.
 fn required(variable: &str) -> String {
-    std::env::var(variable).unwrap_or_else(|_| panic!("{variable} isn't set: run the tests with ./dev test, which starts the servers they need"))
+    std::env::var(variable)
+        .unwrap_or_else(|_| panic!("{variable} isn't set: run the tests with ./dev test, which starts the servers they need"))
 }

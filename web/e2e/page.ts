@@ -13,7 +13,10 @@ import { uuidv7 } from "../src/api/uuid";
 import { PASSWORD } from "./world";
 
 /** What the browser says of a refused request is no fault of the page. */
-const EXPECTED = /^Failed to load resource: the server responded with a status of (401|404|409)/;
+const REFUSED = /^Failed to load resource: the server responded with a status of (401|404|409)/;
+
+/** A new account's wallet is opened a moment after the account: until then it is asked for again. */
+const WALLET_OPENING = /status of 503 .*\/v1\/me\/wallet/;
 
 /** A browser of one person's own; what the page complains of fails the test. */
 export class Visitor {
@@ -24,7 +27,8 @@ export class Visitor {
   private constructor(readonly page: Page) {
     page.on("console", (message) => {
       const text = message.text();
-      if (message.type() === "error" && !EXPECTED.test(text)) this.complaints.push(text);
+      const expected = REFUSED.test(text) || WALLET_OPENING.test(`${text} ${message.location().url}`);
+      if (message.type() === "error" && !expected) this.complaints.push(text);
     });
     page.on("pageerror", (error) => this.complaints.push(String(error)));
   }
@@ -51,6 +55,11 @@ export class Visitor {
 
   seat(index: number): Locator {
     return this.page.locator(`[data-seat="${index}"]`);
+  }
+
+  /** The seats that are shown as one's own. */
+  mine(): Locator {
+    return this.page.locator('[data-seat][data-state="mine"]');
   }
 
   /** The seat, as everybody sees it now. */

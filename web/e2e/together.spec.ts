@@ -37,9 +37,9 @@ test("two friends book together: invited by nickname, one line, seats side by si
 
   await leader.page.getByRole("button", { name: /^1층/ }).click();
   await leader.page.getByRole("button", { name: "A열에서 나란히 2석 잡기" }).click();
-  await expect(leader.page.locator('[data-state="mine"]')).toHaveCount(2);
+  await expect(leader.mine()).toHaveCount(2);
   await expect(friend.page.getByText("함께하는 친구가 고르는 중이에요")).toBeVisible();
-  await expect(friend.page.locator('[data-state="mine"]')).toHaveCount(2);
+  await expect(friend.mine()).toHaveCount(2);
   await friend.accessible();
 
   await leader.page.getByRole("button", { name: "예매하기" }).click();

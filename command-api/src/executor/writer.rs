@@ -17,10 +17,13 @@ use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::{mpsc, oneshot};
 
+/// Looks at a unit's committed state.
+pub(super) type Look = Box<dyn FnOnce(&Unit) + Send>;
+
 /// What may wait in a writer's queue.
 pub(super) enum Item {
     Command(Box<Pending>),
-    Inspect(Box<dyn FnOnce(&Unit) + Send>),
+    Inspect(Look),
     /// Look at the clock: something is due.
     Wake,
 }
@@ -110,10 +113,10 @@ impl Writer {
     }
 
     /// Takes what waits in both queues, up to a cap each.
-    fn drain(&mut self, first: Item) -> (Vec<Box<Pending>>, Vec<Box<dyn FnOnce(&Unit) + Send>>) {
+    fn drain(&mut self, first: Item) -> (Vec<Pending>, Vec<Look>) {
         let (mut pending, mut looks) = (Vec::new(), Vec::new());
         let mut sort = |item| match item {
-            Item::Command(command) => pending.push(command),
+            Item::Command(command) => pending.push(*command),
             Item::Inspect(look) => looks.push(look),
             Item::Wake => {}
         };
@@ -124,7 +127,7 @@ impl Writer {
     }
 
     /// Shows the committed state: between batches, nothing in memory is undecided.
-    async fn look(&mut self, looks: Vec<Box<dyn FnOnce(&Unit) + Send>>) {
+    async fn look(&mut self, looks: Vec<Look>) {
         if looks.is_empty() {
             return;
         }
@@ -135,7 +138,7 @@ impl Writer {
 
     /// Carries the commands out, and whatever time has done meanwhile. After a commit that didn't happen, everything is
     /// loaded and decided anew; a batch that Postgres refuses is narrowed down to the command that it refuses.
-    async fn carry_out(&mut self, mut pending: Vec<Box<Pending>>) {
+    async fn carry_out(&mut self, mut pending: Vec<Pending>) {
         for _ in 0..limits::ATTEMPTS_MAX {
             match self.attempt(&mut pending).await {
                 Ok(()) => return,
@@ -151,7 +154,7 @@ impl Writer {
         pending.into_iter().for_each(|command| command.answer_with(Err(Rejected::Busy { retry_after_s: limits::RETRY_AFTER_S })));
     }
 
-    async fn one_by_one(&mut self, pending: Vec<Box<Pending>>) {
+    async fn one_by_one(&mut self, pending: Vec<Pending>) {
         for command in pending {
             let name = command.request.command.name();
             let mut alone = vec![command];
@@ -166,7 +169,7 @@ impl Writer {
     }
 
     /// One batch: decide, commit, answer. On success `pending` is empty.
-    async fn attempt(&mut self, pending: &mut Vec<Box<Pending>>) -> Result<(), Trouble> {
+    async fn attempt(&mut self, pending: &mut Vec<Pending>) -> Result<(), Trouble> {
         let draft = self.decide(pending).await?;
         if draft.is_empty() {
             return Ok(());
@@ -184,7 +187,7 @@ impl Writer {
     }
 
     /// Decides the commands in turn, each seeing what those before it did.
-    async fn decide(&mut self, pending: &[Box<Pending>]) -> Result<Draft, Trouble> {
+    async fn decide(&mut self, pending: &[Pending]) -> Result<Draft, Trouble> {
         self.load().await?;
         let known = self.look_up(pending).await?;
         let plans = self.plans(pending).await?;
@@ -201,7 +204,7 @@ impl Writer {
     }
 
     /// Outcomes of earlier commands with these keys that the window doesn't hold.
-    async fn look_up(&self, pending: &[Box<Pending>]) -> Result<HashMap<Caller, Recorded>, Trouble> {
+    async fn look_up(&self, pending: &[Pending]) -> Result<HashMap<Caller, Recorded>, Trouble> {
         let window = &self.loaded.as_ref().ok_or(Trouble::TryAgain)?.window;
         let unknown: Vec<Caller> = pending.iter().map(|command| command.caller()).filter(|caller| window.get(caller).is_none()).collect();
         if unknown.is_empty() {
@@ -213,7 +216,7 @@ impl Writer {
     }
 
     /// The plans that these commands need.
-    async fn plans(&self, pending: &[Box<Pending>]) -> Result<HashMap<PlanHash, Arc<Plan>>, Trouble> {
+    async fn plans(&self, pending: &[Pending]) -> Result<HashMap<PlanHash, Arc<Plan>>, Trouble> {
         let unit = &self.loaded.as_ref().ok_or(Trouble::TryAgain)?.unit;
         let mut plans = HashMap::new();
         // A performance that is scheduled and asked for seats in one batch needs the same plan for both.
@@ -284,7 +287,7 @@ impl Writer {
 }
 
 impl Pending {
-    fn answer_with(self: Box<Self>, outcome: Result<Done, Rejected>) {
+    fn answer_with(self, outcome: Result<Done, Rejected>) {
         // Nobody listens when the client hung up; the outcome is recorded all the same.
         drop(self.answer.send(outcome));
     }

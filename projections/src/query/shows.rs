@@ -211,8 +211,11 @@ impl Viewer {
     }
 }
 
+/// A performance: its show, its id, when it begins; its seats and how many are free, once it is on sale.
+type DateRow = (Uuid, Uuid, OffsetDateTime, Option<i64>, Option<i64>);
+
 async fn dates(connection: &mut PgConnection, shows: Vec<Uuid>) -> Result<HashMap<Uuid, Vec<Date>>, Problem> {
-    let rows: Vec<(Uuid, Uuid, OffsetDateTime, Option<i64>, Option<i64>)> = sqlx::query_as(
+    let rows: Vec<DateRow> = sqlx::query_as(
         "select p.show_id, p.performance_id, p.starts_at, s.seats, s.free
          from catalogue_performances p
          left join lateral (select sum(seats) as seats, sum(seats - held - booked - sold) as free

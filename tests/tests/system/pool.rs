@@ -15,7 +15,10 @@ async fn a_transaction_whose_begin_was_dropped_is_not_left_open_for_the_next_use
     while dropped < 20 {
         let mut begin = Box::pin(pool.begin());
         // Polled once or twice, so that `begin` is sent; then dropped before its answer is read.
-        let done = (&mut begin).now_or_never().is_some() || { tokio::task::yield_now().await; (&mut begin).now_or_never().is_some() };
+        let done = (&mut begin).now_or_never().is_some() || {
+            tokio::task::yield_now().await;
+            (&mut begin).now_or_never().is_some()
+        };
         drop(begin);
         dropped += usize::from(!done);
         sqlx::query("insert into notes values ('kept')").execute(&pool).await?;

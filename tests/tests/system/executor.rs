@@ -168,10 +168,18 @@ async fn commits_cut_off_in_the_middle_lose_and_double_nothing() -> Result<()> {
     };
     let stop = tokio_util::sync::CancellationToken::new();
     let rush = futures::future::join_all(fans.iter().enumerate().map(|(nth, &fan)| hold_on_and_on(&stage, fan, nth as u32, &stop)));
-    let (cut, acknowledged) = tokio::join!(async { let cut = cut.await; stop.cancel(); cut }, rush);
+    let (cut, acknowledged) = tokio::join!(
+        async {
+            let cut = cut.await;
+            stop.cancel();
+            cut
+        },
+        rush
+    );
     cut?;
     let acknowledged: Vec<HoldId> = acknowledged.into_iter().flatten().collect();
-    let recorded: Vec<(String,)> = sqlx::query_as("select payload->'SeatsHeld'->>'hold' from events where event_type = 'SeatsHeld'").fetch_all(&stage.db.pool).await?;
+    let recorded: Vec<(String,)> =
+        sqlx::query_as("select payload->'SeatsHeld'->>'hold' from events where event_type = 'SeatsHeld'").fetch_all(&stage.db.pool).await?;
     let unique: HashSet<&str> = recorded.iter().map(|(hold,)| hold.as_str()).collect();
     assert_eq!(unique.len(), recorded.len(), "no hold twice");
     assert!(acknowledged.iter().all(|hold| unique.contains(hold.to_string().as_str())), "no acknowledged hold lost");

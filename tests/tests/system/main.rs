@@ -1,0 +1,19 @@
+//! The parts and the whole on real servers. One program, so that everything is linked once.
+
+mod executor;
+mod feed;
+mod http_accounts;
+mod http_commands;
+mod http_journey;
+mod http_plans;
+mod live_connections;
+mod live_people;
+mod live_rooms;
+mod live_seats;
+mod log;
+mod pool;
+mod processes;
+mod projections_queries;
+mod projections_rows;
+mod projections_runner;
+mod relay;
