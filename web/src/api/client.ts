@@ -11,7 +11,8 @@ export type Performance = Schemas["Performance"];
 export type Remaining = Schemas["Remaining"];
 export type CategoryPrice = Schemas["CategoryPrice"];
 export type Me = Schemas["Me"];
-export type LineView = Schemas["LineView"];
+export type MyPlace = Schemas["Place"];
+export type Plan = Schemas["Plan"];
 /** A hold, as it was just made or as it was found again; only the latter says whether it was extended. */
 export type Hold = Pick<Schemas["LiveHold"], "hold_id" | "seats" | "members" | "expires_at"> & { extended?: boolean };
 export type Booking = Schemas["Booking"];

@@ -1,5 +1,4 @@
 import { infiniteQueryOptions, QueryClient, queryOptions } from "@tanstack/react-query";
-import type { Plan } from "../seats/plan";
 import { type Hold, http } from "./client";
 import { forgetPositions, minPosition } from "./position";
 import { isProblem, Problem } from "./problem";
@@ -86,8 +85,7 @@ export const queries = {
   plan: (hash: string) =>
     queryOptions({
       queryKey: ["plan", hash],
-      queryFn: async ({ signal }) =>
-        (await read(http.GET("/v1/plans/{hash}", { params: { path: { hash } }, signal }))) as unknown as Plan,
+      queryFn: ({ signal }) => read(http.GET("/v1/plans/{plan}", { params: { path: { plan: hash } }, signal })),
       staleTime: Number.POSITIVE_INFINITY, // a plan never changes: it is named by its hash
       gcTime: 30 * 60_000,
     }),

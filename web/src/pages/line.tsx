@@ -1,7 +1,7 @@
 import { useQuery, useQueryClient } from "@tanstack/react-query";
 import { useEffect, useRef, useState } from "react";
 import { useLocation } from "wouter";
-import type { LineView } from "../api/client";
+import type { MyPlace } from "../api/client";
 import { commands } from "../api/commands";
 import { queries } from "../api/queries";
 import { useFormat, useT } from "../i18n";
@@ -75,7 +75,7 @@ function Called({ performance }: { performance: string }) {
 }
 
 /** The place, from the server's answer and what the live connection says since. */
-function usePlace(performance: string, line: LineView): Place | undefined {
+function usePlace(performance: string, line: MyPlace): Place | undefined {
   const [place, setPlace] = useState<Place>();
   const known = useRef(line.ahead);
   known.current = line.ahead;
@@ -115,7 +115,7 @@ function Waiting({
   onAhead,
 }: {
   performance: string;
-  line: LineView;
+  line: MyPlace;
   opensAt: string | undefined;
   onAhead: (ahead: number) => void;
 }) {
@@ -196,7 +196,7 @@ function useSpokenPlace(ahead: number, share: number): void {
 }
 
 /** Who waits on this place; giving it up is the leader's to do. */
-function Company({ performance, line }: { performance: string; line: LineView }) {
+function Company({ performance, line }: { performance: string; line: MyPlace }) {
   const t = useT();
   const me = useQuery(queries.me()).data;
   const mine = useQuery({ ...queries.invitations(), enabled: Boolean(line.party_id) }).data;

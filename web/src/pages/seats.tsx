@@ -1,7 +1,7 @@
 import { useQuery, useQueryClient } from "@tanstack/react-query";
 import { useCallback, useEffect, useMemo, useRef, useState } from "react";
 import { useLocation, useSearchParams } from "wouter";
-import type { LineView, Performance } from "../api/client";
+import type { MyPlace, Performance } from "../api/client";
 import { commands } from "../api/commands";
 import { isProblem } from "../api/problem";
 import { queries } from "../api/queries";
@@ -68,7 +68,7 @@ function Visit({ performance, until }: { performance: string; until: string }) {
   );
 }
 
-function Hall({ about, plan, line }: { about: Performance; plan: Plan; line: LineView | null | undefined }) {
+function Hall({ about, plan, line }: { about: Performance; plan: Plan; line: MyPlace | null | undefined }) {
   const prices = useStable(about.prices);
   const store = useSeatStore(about.performance_id, plan, prices);
   return <Chooser about={about} store={store} line={line} />;
@@ -86,7 +86,7 @@ interface Lost {
   alternatives: readonly number[];
 }
 
-function Chooser({ about, store, line }: { about: Performance; store: SeatStore; line: LineView | null | undefined }) {
+function Chooser({ about, store, line }: { about: Performance; store: SeatStore; line: MyPlace | null | undefined }) {
   const t = useT();
   const client = useQueryClient();
   const [, go] = useLocation();

@@ -1,21 +1,13 @@
 // A seating plan, as the API gives it, and the tree that the list shows: area → block → row → seat.
 
-export interface PlanSeat {
-  id: string;
-  number: string;
-  row: number;
-  category: number;
-  kind?: "standard" | "wheelchair" | "companion";
-  left?: number;
-  right?: number;
-}
+import type { Plan as WholePlan } from "../api/client";
 
-export interface Plan {
-  name: string;
-  categories: { name: string; color: string }[];
+/** A seat, but for where it is drawn: the list needs no geometry. */
+export type PlanSeat = Omit<WholePlan["seats"][number], "position">;
+
+/** What the list uses of a plan. Seats are grouped by row, in the row's order; a seat's place is its number in the API. */
+export interface Plan extends Pick<WholePlan, "name" | "categories" | "rows"> {
   areas: { name: string }[];
-  rows: { area: number; name: string }[];
-  /** Grouped by row, in the row's order; a seat's place here is its number in the API. */
   seats: PlanSeat[];
 }
 
