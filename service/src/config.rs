@@ -135,7 +135,7 @@ pub struct HttpArgs {
     pub listen: SocketAddr,
 
     /// Origins of pages, besides those of this very host, that may act with a visitor's cookie, such as
-    /// https://tickets.example.org; separated by commas.
+    /// `https://tickets.example.org`; separated by commas.
     #[arg(long, env = "SOCKETING_ALLOWED_ORIGINS", value_delimiter = ',', value_parser = Origin::from_str)]
     pub allowed_origins: Vec<Origin>,
 

@@ -27,7 +27,7 @@ pub struct Request {
 pub struct Done {
     /// The log position that covers it: queries with `min_position` of this see it.
     pub position: u64,
-    /// The answer: the JSON object of a [`socketing_domain::unit::Reply`].
+    /// The answer: the JSON object of a [`socketing_domain::Reply`].
     pub reply: Arc<str>,
     /// Whether this is the answer of an earlier command with the same key.
     pub replayed: bool,
