@@ -1,5 +1,5 @@
 import { Component, lazy, type ReactNode, Suspense, useEffect } from "react";
-import { Route, Switch } from "wouter";
+import { Route, Switch, useLocation } from "wouter";
 import { useMyEvents } from "./live";
 import { HomePage } from "./pages/home";
 import { LinePage } from "./pages/line";
@@ -36,9 +36,10 @@ function usePagesAhead(): void {
 export function App() {
   useMyEvents();
   usePagesAhead();
+  const [path] = useLocation();
   return (
     <Shell>
-      <Guard>
+      <Guard key={path}>
         <Suspense fallback={<PageLoading />}>
           <Switch>
             <Route path="/">

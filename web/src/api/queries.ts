@@ -1,4 +1,4 @@
-import { infiniteQueryOptions, QueryClient, queryOptions } from "@tanstack/react-query";
+import { infiniteQueryOptions, QueryCache, QueryClient, queryOptions } from "@tanstack/react-query";
 import { type Hold, http } from "./client";
 import { forgetPositions, minPosition } from "./position";
 import { isProblem, Problem } from "./problem";
@@ -15,7 +15,15 @@ function askAgain(failures: number, error: Error): boolean {
 }
 
 export function makeQueryClient(): QueryClient {
-  return new QueryClient({
+  const client: QueryClient = new QueryClient({
+    queryCache: new QueryCache({
+      onError: (failure, { queryKey }) => {
+        // The session has ended: the page finds out who we are, and shows it.
+        if (queryKey[0] !== "me" && isProblem(failure, "unauthenticated", "session_expired")) {
+          void client.invalidateQueries(queries.me());
+        }
+      },
+    }),
     defaultOptions: {
       queries: {
         retry: askAgain,
@@ -24,9 +32,9 @@ export function makeQueryClient(): QueryClient {
         refetchOnWindowFocus: true,
         networkMode: "always", // `navigator.onLine` is a guess; the request itself tells
       },
-      mutations: { networkMode: "always" },
     },
   });
+  return client;
 }
 
 const FIRST = undefined as string | undefined;

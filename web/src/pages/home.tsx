@@ -119,7 +119,7 @@ function Marquee({ show, status, seats, onOpened }: Listed & { onOpened: () => v
 }
 
 function sold(seats: Seats | undefined): number {
-  return seats && seats.seats > 0 ? Math.max(0.06, 1 - seats.free / seats.seats) : 0.12;
+  return seats && seats.seats > 0 ? 1 - seats.free / seats.seats : 0;
 }
 
 function Section({ title, shows, onOpened }: { title: string; shows: readonly Listed[]; onOpened: () => void }) {

@@ -30,7 +30,8 @@ export function SeatsPage({ performance }: { performance: string }) {
   const about = useQuery(queries.performance(performance));
   const plan = useQuery({ ...queries.plan(about.data?.plan ?? ""), enabled: about.data !== undefined });
   const failure = about.error ?? plan.error;
-  const line = useQuery({ ...queries.line(performance), enabled: Boolean(useQuery(queries.me()).data) });
+  const me = useQuery(queries.me());
+  const line = useQuery({ ...queries.line(performance), enabled: Boolean(me.data) });
   return (
     <Page
       title={t.titles.seats}
@@ -42,7 +43,7 @@ export function SeatsPage({ performance }: { performance: string }) {
       {failure && (!about.data || !plan.data) ? (
         <Failed failure={failure} retry={() => void (about.isError ? about.refetch() : plan.refetch())} />
       ) : about.data && plan.data ? (
-        <Hall about={about.data} plan={plan.data} line={line.data} />
+        <Hall about={about.data} plan={plan.data} line={me.data === null ? null : line.data} />
       ) : (
         <Loading>
           <Skeleton className="h-11 w-full" />
@@ -173,7 +174,7 @@ function Chooser({ about, store, line }: { about: Performance; store: SeatStore;
             </ButtonLink>
           </Notice>
         )}
-        {line === null && <LookOnly about={about} />}
+        {!inside && line !== undefined && <NotInside about={about} line={line} />}
         {inside && people > 1 && !byFriend && <Notice title={t.seatsPage.partyHint(people)} />}
         {byFriend && <Notice tone="lamp" title={t.seatsPage.friendHolds} />}
         {failure !== undefined && <FailureNotice failure={failure} />}
@@ -192,7 +193,10 @@ function Chooser({ about, store, line }: { about: Performance; store: SeatStore;
             limit={limit}
             busy={booking.busy}
             onRemove={(seat) => holder.remove(seat)}
-            onClear={() => holder.clear()}
+            onClear={() => {
+              holder.clear();
+              announce(t.seatsPage.released);
+            }}
             onExtend={() => void extend()}
             onBook={() => void book()}
           />
@@ -219,8 +223,17 @@ function seatName(store: SeatStore, seat: number, t: ReturnType<typeof useT>): s
   return info ? t.seatsPage.seatName(info.area, info.row, info.number) : "";
 }
 
-function LookOnly({ about }: { about: Performance }) {
+/** Why one can't choose yet, and the way to get in. */
+function NotInside({ about, line }: { about: Performance; line: MyPlace | null }) {
   const t = useT();
+  if (line)
+    return (
+      <Notice title={t.seatsPage.inLine}>
+        <ButtonLink tone="ink" size="small" className="mt-2" href={to.line(about.performance_id)}>
+          {t.show.resume}
+        </ButtonLink>
+      </Notice>
+    );
   return (
     <Notice title={t.seatsPage.lookOnly}>
       <p>{t.seatsPage.lookOnlyHint}</p>

@@ -72,9 +72,9 @@ function useChosenDate(show: Show): [string | undefined, (performance: string) =
 }
 
 function soldShare(remaining: readonly Remaining[] | undefined): number {
-  if (!remaining) return 0.12;
+  if (!remaining) return 0;
   const { seats, free } = seatsOf(remaining);
-  return seats > 0 ? Math.max(0.06, 1 - free / seats) : 0.12;
+  return seats > 0 ? 1 - free / seats : 0;
 }
 
 function Dates({ show, chosen, choose }: { show: Show; chosen: string | undefined; choose: (id: string) => void }) {

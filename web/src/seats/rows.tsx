@@ -1,13 +1,14 @@
-import { memo, useId, useState } from "react";
+import { memo, useId, useMemo, useState } from "react";
 import { useFormat, useT } from "../i18n";
 import { Button } from "../ui/button";
 import type { AreaNode, RowNode } from "./plan";
 import type { SeatStore } from "./store";
 import { moveAmongSeats, Tile } from "./tile";
-import { useRowVersion } from "./use-seats";
+import { useRowVersion, useStoreVersion } from "./use-seats";
 
-/** Areas with more seats than this show their rows closed at first, so that a stadium's stand opens at once. */
-const OPEN_UP_TO_SEATS = 240;
+/** So many seats of an area are shown at first, row by row; the rows after them begin closed, so that a stand of
+    thousands opens at once. */
+const OPEN_UP_TO_SEATS = 480;
 
 export interface Picking {
   store: SeatStore;
@@ -23,21 +24,37 @@ export interface Picking {
 /** The rows of one area, each with its seats. */
 export function Rows({ area, picking }: { area: AreaNode; picking: Picking }) {
   const t = useT();
+  const open = useMemo(() => firstRows(area), [area]);
+  useStoreVersion(picking.store);
+  const nothing = picking.store.position !== undefined && picking.store.freeInArea(area.index, picking.fits) === 0;
   return (
     // biome-ignore lint/a11y/noStaticElementInteractions: the seats inside are the controls; their arrow keys bubble up here
     <div className="grid gap-6" onKeyDown={moveAmongSeats}>
+      {nothing && <p className="text-ink-2">{t.seatsPage.noneHere}</p>}
       {area.blocks.map((block, at) => (
         <section key={block.rows[0]?.index} aria-label={t.seatsPage.block(at + 1)}>
           {area.blocks.length > 1 && <h3 className="mb-2 text-sm font-bold text-ink-2">{t.seatsPage.block(at + 1)}</h3>}
           <div className="grid gap-2">
             {block.rows.map((row) => (
-              <Row key={row.index} row={row} open={area.seats <= OPEN_UP_TO_SEATS} picking={picking} />
+              <Row key={row.index} row={row} open={open.has(row.index)} picking={picking} />
             ))}
           </div>
         </section>
       ))}
     </div>
   );
+}
+
+/** The rows that are open at first. */
+function firstRows(area: AreaNode): Set<number> {
+  const open = new Set<number>();
+  let seats = 0;
+  for (const row of area.blocks.flatMap(({ rows }) => rows)) {
+    seats += row.seats.length;
+    if (seats > OPEN_UP_TO_SEATS) break;
+    open.add(row.index);
+  }
+  return open;
 }
 
 const Row = memo(function Row({ row, open: openAtFirst, picking }: { row: RowNode; open: boolean; picking: Picking }) {
