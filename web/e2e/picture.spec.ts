@@ -10,7 +10,7 @@ import { Person } from "./world";
 const PICTURE = process.env.SOCKETING_PICTURE ?? "test-results/seats.png";
 
 interface Plan {
-  seats: { row: number; number: string }[];
+  seats: { row: number; right?: number }[];
   rows: { area: number; name: string }[];
 }
 
@@ -70,7 +70,8 @@ function pair(plan: Plan, rows: readonly string[], free: (seat: number) => boole
   for (const seats of rows.map((name) => row(plan, name))) {
     const middle = seats.length / 2 - 1;
     const starts = seats.map((_, at) => at).sort((a, b) => Math.abs(a - middle) - Math.abs(b - middle));
-    const start = starts.find((at) => at + 1 < seats.length && seats.slice(at, at + 2).every(free));
+    const neighbours = (at: number) => plan.seats[seats[at] ?? -1]?.right === seats[at + 1];
+    const start = starts.find((at) => neighbours(at) && seats.slice(at, at + 2).every(free));
     if (start !== undefined) return seats.slice(start, start + 2);
   }
   throw new Error("the demo's show has no two free seats left in its first rows: start with a fresh database");

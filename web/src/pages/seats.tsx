@@ -82,6 +82,9 @@ function useStable<T>(value: T): T {
   return kept.current;
 }
 
+/** Free seats offered after a lost race: as many as stand over the sheet of a phone. */
+const OFFERED_MAX = 3;
+
 interface Lost {
   seats: readonly number[];
   alternatives: readonly number[];
@@ -138,6 +141,14 @@ function Chooser({ about, store, line }: { about: Performance; store: SeatStore;
     },
     [holder, limit, t],
   );
+  const take = useCallback(
+    (seats: readonly number[]) => {
+      setLost(undefined);
+      setFailure(undefined);
+      holder.exchange(seats);
+    },
+    [holder],
+  );
   const pick = useCallback(
     (seat: number) => {
       if (holder.seats.includes(seat)) holder.remove(seat);
@@ -177,11 +188,8 @@ function Chooser({ about, store, line }: { about: Performance; store: SeatStore;
         {!inside && line !== undefined && <NotInside about={about} line={line} />}
         {inside && people > 1 && !byFriend && <Notice title={t.seatsPage.partyHint(people)} />}
         {byFriend && <Notice tone="lamp" title={t.seatsPage.friendHolds} />}
-        {failure !== undefined && <FailureNotice failure={failure} />}
-        {booking.failure !== undefined && <FailureNotice failure={booking.failure} />}
-        {lost && <LostRace lost={lost} store={store} take={(seat) => add([seat])} />}
       </div>
-      <List store={store} usable={inside && !byFriend} people={people} limit={limit} pick={pick} take={add}>
+      <List store={store} usable={inside && !byFriend} people={people} limit={limit} pick={pick} take={take}>
         {inside && (
           <HoldPanel
             venue={store.venue}
@@ -199,7 +207,13 @@ function Chooser({ about, store, line }: { about: Performance; store: SeatStore;
             }}
             onExtend={() => void extend()}
             onBook={() => void book()}
-          />
+          >
+            {failure !== undefined && <FailureNotice failure={failure} />}
+            {booking.failure !== undefined && <FailureNotice failure={booking.failure} />}
+            {lost && (
+              <LostRace lost={lost} store={store} take={(seat) => add([seat])} close={() => setLost(undefined)} />
+            )}
+          </HoldPanel>
         )}
       </List>
     </>
@@ -245,19 +259,32 @@ function NotInside({ about, line }: { about: Performance; line: MyPlace | null }
 }
 
 /** Someone was faster: which seat it was, and what is free next to it. */
-function LostRace({ lost, store, take }: { lost: Lost; store: SeatStore; take: (seat: number) => void }) {
+function LostRace({
+  lost,
+  store,
+  take,
+  close,
+}: {
+  lost: Lost;
+  store: SeatStore;
+  take: (seat: number) => void;
+  close: () => void;
+}) {
   const t = useT();
   const format = useFormat();
   const free = lost.alternatives.filter((seat) => store.isFree(seat));
   return (
     <Notice tone="lamp" alert title={t.seatsPage.lost(format.list(lost.seats.map((seat) => seatName(store, seat, t))))}>
       <p>{free.length > 0 ? t.seatsPage.lostHint : t.seatsPage.lostNone}</p>
-      <div className="mt-3 flex flex-wrap gap-2 empty:hidden">
-        {free.map((seat) => (
+      <div className="mt-3 flex flex-wrap gap-2">
+        {free.slice(0, OFFERED_MAX).map((seat) => (
           <Button key={seat} size="small" onClick={() => take(seat)}>
             {t.seatsPage.take(seatName(store, seat, t), format.won(store.venue.price(seat)))}
           </Button>
         ))}
+        <Button size="small" tone="quiet" onClick={close}>
+          {t.close}
+        </Button>
       </div>
     </Notice>
   );

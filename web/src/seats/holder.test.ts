@@ -96,6 +96,19 @@ describe("taps on seats", () => {
     expect(view()).toEqual({ hold: null, pending: [] });
   });
 
+  it("on a block of seats take the place of what was held, or leave it if the block is taken", async () => {
+    const { server, holder, view } = set();
+    holder.add([1]);
+    await server.grant();
+    holder.exchange([7, 8]);
+    expect(view()).toMatchObject({ hold: { seats: [1] }, pending: [7, 8] });
+    await server.refuse(new Problem(409, { code: "seat_taken", seats: [8] }));
+    expect(view()).toMatchObject({ hold: { seats: [1] }, pending: [] });
+    holder.exchange([9, 10]);
+    await server.grant();
+    expect(view().hold?.seats).toEqual([9, 10]);
+  });
+
   it("on a seat that is wanted already change nothing", async () => {
     const { server, holder } = set();
     holder.add([1]);

@@ -50,6 +50,11 @@ export class Holder {
     this.want([...this.wanted, ...seats.filter((seat) => !this.wanted.includes(seat))]);
   }
 
+  /** These instead of what was wanted before; what is held is let go only when they are. */
+  exchange(seats: readonly number[]): void {
+    this.want(seats);
+  }
+
   remove(seat: number): void {
     this.want(this.wanted.filter((other) => other !== seat));
   }

@@ -1,4 +1,4 @@
-import { useState } from "react";
+import { type ReactNode, useState } from "react";
 import type { Hold } from "../api/client";
 import { useFormat, useT } from "../i18n";
 import { Button } from "../ui/button";
@@ -23,6 +23,8 @@ export interface PanelProps {
   onClear: () => void;
   onExtend: () => void;
   onBook: () => void;
+  /** News about what was asked for: it belongs where the eyes and the sheet are, however far the list is scrolled. */
+  children: ReactNode;
 }
 
 /** What I hold: seats, prices, time, and the way on. A panel at the side; on a phone a sheet at the bottom. */
@@ -36,6 +38,7 @@ export function HoldPanel(props: PanelProps) {
       aria-label={t.seatsPage.mine}
       className="fixed inset-x-0 bottom-0 z-20 grid gap-3 border-line border-t bg-panel p-4 pb-[max(1rem,env(safe-area-inset-bottom))] shadow-lift lg:sticky lg:top-24 lg:rounded-card lg:border lg:p-5 lg:shadow-none"
     >
+      {props.children}
       {seats.length === 0 ? (
         <Nothing limit={props.limit} />
       ) : (

@@ -17,7 +17,9 @@ export interface Picking {
   /** How many want to sit side by side. */
   together: number;
   fits: (seat: number) => boolean;
+  /** Chooses a seat, or gives it up. */
   pick: (seat: number) => void;
+  /** Takes seats side by side, instead of what was chosen before. */
   take: (seats: readonly number[]) => void;
 }
 
@@ -68,7 +70,7 @@ const Row = memo(function Row({ row, open: openAtFirst, picking }: { row: RowNod
     <section
       data-row={row.index}
       aria-label={t.seatsPage.row(row.name)}
-      className="rounded-2xl border border-line bg-panel px-3 py-2.5 [contain-intrinsic-size:auto_6.5rem] [content-visibility:auto] sm:px-4"
+      className="rounded-2xl border border-line bg-panel px-3 py-2.5 [contain-intrinsic-size:auto_6.5rem] [content-visibility:auto] sm:px-3.5"
     >
       <div className="flex min-h-9 flex-wrap items-center gap-x-3 gap-y-1">
         <button
@@ -150,7 +152,7 @@ function Seats({ row, picking }: { row: RowNode; picking: Picking }) {
     <fieldset className="flex flex-wrap gap-x-4 gap-y-[3px] pt-1.5 pb-1">
       <legend className="sr-only">{t.seatsPage.row(row.name)}</legend>
       {store.venue.runs(row).map((run) => (
-        <div key={run[0]} className="flex flex-wrap gap-[3px]">
+        <div key={run[0]} className="flex flex-wrap gap-x-0.5 gap-y-[3px]">
           {run.map(tile)}
         </div>
       ))}
