@@ -107,7 +107,7 @@ function Desk({ booking, paymentSeconds }: { booking: Booking; paymentSeconds: n
           <p className="mt-3 font-semibold text-bad">{t.pay.short(format.won(-after))}</p>
         )}
       </section>
-      <div className="sticky bottom-0 -mx-4 grid gap-3 border-line border-t bg-paper p-4 pb-[max(1rem,env(safe-area-inset-bottom))] sm:static sm:mx-0 sm:border-0 sm:p-0">
+      <div className="sticky bottom-0 z-10 -mx-4 grid gap-3 border-line border-t bg-paper p-4 pb-[max(1rem,env(safe-area-inset-bottom))] sm:mx-0 sm:px-0">
         {paying ? (
           <Steps phase={payment.phase} />
         ) : (

@@ -239,7 +239,7 @@ function Ways({ show, performance, open }: { show: Show; performance: string; op
         <ButtonLink wide href={to.signIn(to.together(performance))}>
           <PeopleIcon /> {t.show.together}
         </ButtonLink>
-        <p className="text-sm text-ink-2 max-sm:hidden">{t.show.signInFirst}</p>
+        {!open && <p className="text-sm text-ink-2 max-sm:hidden">{t.show.signInFirst}</p>}
       </>
     );
   return (
