@@ -136,6 +136,33 @@ test("a lost connection is shown, and made good by position when it is back", as
   await expect(me.page.getByText("서버와 다시 연결하고 있어요")).toHaveCount(0);
 });
 
+/** The page takes the server's clock for this much slower than it is, as it may after a slow answer. */
+async function clockBehind(page: Page, ms: number): Promise<void> {
+  const earlier = (text: string) =>
+    text.replace(/"now":"([^"]+)"/, (_, now) => `"now":"${new Date(Date.parse(now) - ms).toISOString()}"`);
+  await page.route("**/v1/time", async (route) => {
+    const answer = await route.fetch();
+    await route.fulfill({ response: answer, body: earlier(await answer.text()) });
+  });
+  await page.routeWebSocket(/\/v1\/live/, (socket) => {
+    const server = socket.connectToServer();
+    server.onMessage((message) => socket.send(earlier(String(message))));
+  });
+}
+
+test("a hold that runs out is told of also where the server's news comes before the countdown ends", async ({
+  visitor,
+}) => {
+  const show = await ownShow("이른 소식", { hold_seconds: 4 });
+  const me = await visitor();
+  await clockBehind(me.page, 1000);
+  await inside(me, show);
+  await me.seat(1).click();
+  await me.sees(1, "mine");
+  await expect(me.page.getByText("선점 시간이 끝나 좌석을 놓았어요").first()).toBeVisible();
+  await me.sees(1, "free");
+});
+
 test("a hold that runs out gives the seat back, and says so; an unpaid booking does too", async ({ visitor }) => {
   const show = await ownShow("만료", { hold_seconds: 4, payment_seconds: 4 });
   const me = await visitor();

@@ -1,11 +1,12 @@
 import { useQuery, useQueryClient } from "@tanstack/react-query";
 import { useCallback, useEffect, useMemo, useRef, useState } from "react";
 import { useLocation, useSearchParams } from "wouter";
-import type { MyPlace, Performance } from "../api/client";
+import type { Hold, MyPlace, Performance } from "../api/client";
 import { commands } from "../api/commands";
 import { isProblem } from "../api/problem";
 import { queries } from "../api/queries";
 import { useFormat, useT } from "../i18n";
+import { clock } from "../live";
 import { to } from "../routes";
 import { Areas } from "../seats/areas";
 import { Legend, PriceFilter, TogetherStepper } from "../seats/filter";
@@ -85,6 +86,14 @@ function useStable<T>(value: T): T {
 /** Free seats offered after a lost race: as many as stand over the sheet of a phone. */
 const OFFERED_MAX = 3;
 
+/** Our idea of the server's clock may be this far behind it: its news that a hold ran out then comes before our countdown ends. */
+const CLOCK_ERROR_MAX_MS = 2_000;
+
+/** Whether a hold that has gone went because its time was over. */
+function ranOut({ expires_at }: Hold): boolean {
+  return clock.now() >= Date.parse(expires_at) - CLOCK_ERROR_MAX_MS;
+}
+
 interface Lost {
   seats: readonly number[];
   alternatives: readonly number[];
@@ -106,14 +115,22 @@ function Chooser({ about, store, line }: { about: Performance; store: SeatStore;
   const [failure, setFailure] = useState<unknown>();
   const booking = useAction();
 
-  const { holder, hold, pending } = useHolding(performance, signedIn, (thrown, asked) => {
-    if (isProblem(thrown, "seat_taken")) {
-      setLost({ seats: thrown.seats.length > 0 ? thrown.seats : asked, alternatives: thrown.alternatives });
-      return;
-    }
-    setFailure(thrown);
-    if (isProblem(thrown, "not_admitted", "unauthenticated")) void client.invalidateQueries(queries.line(performance));
-  });
+  const { holder, hold, pending } = useHolding(
+    performance,
+    signedIn,
+    (thrown, asked) => {
+      if (isProblem(thrown, "seat_taken")) {
+        setLost({ seats: thrown.seats.length > 0 ? thrown.seats : asked, alternatives: thrown.alternatives });
+        return;
+      }
+      setFailure(thrown);
+      if (isProblem(thrown, "not_admitted", "unauthenticated"))
+        void client.invalidateQueries(queries.line(performance));
+    },
+    (gone) => {
+      if (!booking.busy && ranOut(gone)) toast(t.seatsPage.expired, "bad");
+    },
+  );
 
   // A hold's first member is who chose; the friends see it, and leave it to that one.
   const byFriend = hold !== null && hold.members[0] !== me?.account_id;
@@ -124,10 +141,7 @@ function Chooser({ about, store, line }: { about: Performance; store: SeatStore;
 
   const left = useDeadline(
     hold?.expires_at,
-    () => {
-      client.setQueryData(queries.hold(performance).queryKey, null);
-      toast(t.seatsPage.expired, "bad");
-    },
+    () => void client.setQueryData(queries.hold(performance).queryKey, null),
     true,
   );
 
@@ -168,6 +182,7 @@ function Chooser({ about, store, line }: { about: Performance; store: SeatStore;
     booking.run(async () => {
       if (!hold) return;
       const made = await commands.book(performance, hold.hold_id);
+      holder.booked();
       client.setQueryData(queries.hold(performance).queryKey, null);
       go(to.pay(performance, made.booking_id));
     });

@@ -41,6 +41,7 @@ function holdOf(seats: readonly number[], id: string): Hold {
 function set() {
   const server = new Server();
   const failures: [unknown, readonly number[]][] = [];
+  const lost: string[] = [];
   let view: HoldView = { hold: null, pending: [] };
   const holder = new Holder(
     server.api,
@@ -48,8 +49,9 @@ function set() {
       view = next;
     },
     (failure, asked) => failures.push([failure, asked]),
+    (hold) => lost.push(hold.hold_id),
   );
-  return { server, holder, failures, view: () => view };
+  return { server, holder, failures, lost, view: () => view };
 }
 
 describe("taps on seats", () => {
@@ -127,5 +129,30 @@ describe("taps on seats", () => {
     expect(view().hold?.seats).toEqual([1]);
     holder.adopt(null); // it ran out
     expect(view()).toEqual({ hold: null, pending: [] });
+  });
+});
+
+describe("a hold that goes away", () => {
+  it("is told of once when nobody here let go of it", async () => {
+    const { server, holder, lost } = set();
+    holder.add([1]);
+    await server.grant();
+    holder.adopt(null);
+    holder.adopt(null);
+    expect(lost).toEqual(["hold-1"]);
+  });
+
+  it("is not lost when it was given back or has become a booking", async () => {
+    const { server, holder, lost } = set();
+    holder.add([1]);
+    await server.grant();
+    holder.clear();
+    await settled();
+    holder.adopt(null);
+    holder.add([2]);
+    await server.grant();
+    holder.booked();
+    holder.adopt(null);
+    expect(lost).toEqual([]);
   });
 });

@@ -27,11 +27,24 @@ export class Holder {
     private readonly api: HoldApi,
     private readonly onChange: (view: HoldView) => void,
     private readonly onFailure: (failure: unknown, asked: readonly number[]) => void,
+    /** A hold has gone, and not by a command of ours. */
+    private readonly onLost: (hold: Hold) => void,
   ) {}
 
   /** Takes what the server says we hold: after a reload, when it ran out, or when a friend of the party chose. */
   adopt(hold: Hold | null): void {
     if (this.busy) return; // our own command is under way; its answer is newer
+    const lost = hold === null ? this.current : null;
+    this.put(hold);
+    if (lost) this.onLost(lost);
+  }
+
+  /** The hold has become a booking: it is gone, but not lost. */
+  booked(): void {
+    this.put(null);
+  }
+
+  private put(hold: Hold | null): void {
     this.current = hold;
     this.wanted = hold?.seats ?? [];
     this.tell();

@@ -47,11 +47,14 @@ export function useHolding(
   performance: string,
   signedIn: boolean,
   onFailure: (failure: unknown, asked: readonly number[]) => void,
+  onLost: (hold: Hold) => void,
 ): Holding {
   const client = useQueryClient();
   const [view, setView] = useState<HoldView>({ hold: null, pending: [] });
   const failed = useRef(onFailure);
   failed.current = onFailure;
+  const lost = useRef(onLost);
+  lost.current = onLost;
 
   const holder = useMemo(() => {
     const key = queries.hold(performance).queryKey;
@@ -73,6 +76,7 @@ export function useHolding(
       },
       setView,
       (failure, asked) => failed.current(failure, asked),
+      (hold) => lost.current(hold),
     );
   }, [performance, client]);
 
