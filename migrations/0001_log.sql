@@ -35,25 +35,26 @@ create table shard_leases (
 insert into shard_leases (shard) select generate_series(0, 127);
 
 -- Each command's outcome, refusals included: a retry gets the same answer. No password, token or personal data, ever.
--- Uniqueness across days is the unit's writer's; the key is only the last line.
+-- Uniqueness across days is the unit's writer's; the key is only the last line. The one index is narrow, for it is written
+-- in random order: the key's digest stands for kind, actor and key, whose texts would make it five times as wide.
 create table command_log (
-    recorded_on    date not null default (now() at time zone 'utc')::date,
     unit           uuid not null,
+    digest         uuid not null, -- the first half of SHA-256 of the unit's kind, the actor and the key
+    recorded_on    date not null default (now() at time zone 'utc')::date,
     unit_kind      text collate "C" not null,
     actor          text collate "C" not null,
     key            text collate "C" not null,
     command_id     uuid not null, -- time-ordered
     command        text not null,
-    fingerprint    bytea not null, -- SHA-256 of the command: the same key with another body is refused
+    fingerprint    uuid not null, -- the first half of SHA-256 of the command: the same key with another body is refused
     status         smallint not null,
     body           json not null, -- without the position, which is known only here
     position       bigint not null, -- of the command's last event; of a refusal: the log's head when it was decided
     cause_type     text, -- of a refusal: the stream of this unit, and the sequence in it, of the event that caused it
     cause_sequence bigint,
     recorded_at    timestamptz not null default clock_timestamp(),
-    primary key (recorded_on, unit, unit_kind, actor, key)
+    primary key (unit, digest, recorded_on)
 ) partition by range (recorded_on);
-create index command_log_unit on command_log (unit, unit_kind, actor, key);
 
 -- Units that have something to do at a time, though nobody commands them: timers survive restarts.
 create table due (

@@ -5,6 +5,7 @@
 //! stopped between two round trips would stop everyone. Positions follow commit order and have no gaps, because a
 //! rollback also undoes the head.
 
+use crate::command_log::{Fingerprint, KeyDigest};
 use crate::shards::Epoch;
 use socketing_domain::Timestamp;
 use sqlx::{PgConnection, Row};
@@ -42,17 +43,19 @@ pub struct NewOutcome {
     pub actor: String,
     /// Under which key.
     pub key: String,
+    /// The digest of all three.
+    pub digest: KeyDigest,
     /// The command's id, time-ordered.
     pub command_id: Uuid,
     /// The command's name.
     pub command: &'static str,
-    /// SHA-256 of the command.
-    pub fingerprint: [u8; 32],
+    /// What the command says.
+    pub fingerprint: Fingerprint,
     /// The HTTP status it was answered with.
     pub status: u16,
     /// The answer as JSON, without the position.
     pub body: Arc<str>,
-    /// How many of the batch's events are covered: this command's last one, or for a refusal all decided before it.
+    /// How many of the part's events are covered: this command's last one, or for a refusal all decided before it.
     pub events_covered: u64,
     /// Of a refusal: the stream's type and the sequence of the event that caused it.
     pub cause: Option<(&'static str, u64)>,
@@ -71,23 +74,23 @@ pub struct NewDue {
     pub at: Option<Timestamp>,
 }
 
-/// What one statement writes.
-#[derive(Debug, Default)]
-pub struct Batch {
-    /// The shards it writes to, with the epochs of our leases on them.
-    pub shards: Vec<Epoch>,
+/// What one unit has to be written; one statement writes the parts of many.
+#[derive(Debug)]
+pub struct Part {
+    /// The unit's shard, with the epoch of our lease on it.
+    pub lease: Epoch,
     /// Events, in the order of their positions.
     pub events: Vec<NewEvent>,
     /// Outcomes of commands.
     pub outcomes: Vec<NewOutcome>,
-    /// Changed due times; at most one per unit.
-    pub dues: Vec<NewDue>,
+    /// The unit's changed due time.
+    pub due: Option<NewDue>,
 }
 
 /// How an append ended.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Appended {
-    /// Written and durable. Event `i` of the batch (from 0) has position `base + 1 + i`.
+    /// Written and durable. Event `i` of the statement (from 0) has position `base + 1 + i`.
     At {
         /// The head's position before the batch.
         base: u64,
@@ -118,62 +121,78 @@ with lease as (
     from head, unnest($4::text[], $5::text[], $6::bigint[], $7::text[], $8::text[], $9::json[], $10::json[])
         with ordinality as e (aggregate_type, aggregate_id, sequence, event_type, event_version, payload, metadata, nth)
 ), recorded as (
-    insert into command_log (unit, unit_kind, actor, key, command_id, command, fingerprint, status, body, position, cause_type, cause_sequence)
-    select o.unit, o.unit_kind, o.actor, o.key, o.command_id, o.command, o.fingerprint, o.status, o.body, head.base + o.covered,
-           o.cause_type, o.cause_sequence
-    from head, unnest($11::uuid[], $12::text[], $13::text[], $14::text[], $15::uuid[], $16::text[], $17::bytea[], $18::smallint[],
-                      $19::json[], $20::bigint[], $21::text[], $22::bigint[])
-        as o (unit, unit_kind, actor, key, command_id, command, fingerprint, status, body, covered, cause_type, cause_sequence)
+    insert into command_log (unit, digest, unit_kind, actor, key, command_id, command, fingerprint, status, body, position,
+                             cause_type, cause_sequence)
+    select o.unit, o.digest, o.unit_kind, o.actor, o.key, o.command_id, o.command, o.fingerprint, o.status, o.body,
+           head.base + o.covered, o.cause_type, o.cause_sequence
+    from head, unnest($11::uuid[], $12::uuid[], $13::text[], $14::text[], $15::text[], $16::uuid[], $17::text[], $18::uuid[],
+                      $19::smallint[], $20::json[], $21::bigint[], $22::text[], $23::bigint[])
+        as o (unit, digest, unit_kind, actor, key, command_id, command, fingerprint, status, body, covered, cause_type, cause_sequence)
 ), timed as (
     insert into due (unit, unit_kind, shard, next_due_at)
     select d.unit, d.unit_kind, d.shard, d.next_due_at
-    from head, unnest($23::uuid[], $24::text[], $25::smallint[], $26::timestamptz[]) as d (unit, unit_kind, shard, next_due_at)
+    from head, unnest($24::uuid[], $25::text[], $26::smallint[], $27::timestamptz[]) as d (unit, unit_kind, shard, next_due_at)
     on conflict (unit, unit_kind) do update set next_due_at = excluded.next_due_at
 )
 select base from head";
 
-/// Appends the batch, all or nothing, and returns when it is durable.
+/// Appends the parts, all or nothing, and returns when they are durable. At most one part of a unit.
 ///
 /// # Errors
 /// The database's. After an error that is not one of [`is_data_error`], the outcome is unknown: the statement may still
 /// commit. Raise the leases' epochs ([`crate::shards::raise_epochs`]) before looking.
-pub async fn append(connection: &mut PgConnection, batch: &Batch) -> Result<Appended, sqlx::Error> {
-    let events = &batch.events;
-    let outcomes = &batch.outcomes;
-    let dues = &batch.dues;
+pub async fn append(connection: &mut PgConnection, parts: &[&Part]) -> Result<Appended, sqlx::Error> {
+    let mut leases: Vec<Epoch> = parts.iter().map(|part| part.lease).collect();
+    leases.sort_unstable();
+    leases.dedup();
+    let events: Vec<&NewEvent> = parts.iter().flat_map(|part| &part.events).collect();
+    let outcomes: Vec<&NewOutcome> = parts.iter().flat_map(|part| &part.outcomes).collect();
+    let dues: Vec<&NewDue> = parts.iter().filter_map(|part| part.due.as_ref()).collect();
     let row = sqlx::query(APPEND)
-        .bind(column(&batch.shards, |lease| lease.shard as i16))
-        .bind(column(&batch.shards, |lease| lease.epoch))
+        .bind(column(&leases, |lease| lease.shard as i16))
+        .bind(column(&leases, |lease| lease.epoch))
         .bind(events.len() as i64)
-        .bind(column(events, |e| e.aggregate_type))
-        .bind(column(events, |e| e.aggregate_id.as_str()))
-        .bind(column(events, |e| e.sequence as i64))
-        .bind(column(events, |e| e.event_type))
-        .bind(column(events, |e| e.event_version))
-        .bind(column(events, |e| JsonText(&e.payload)))
-        .bind(column(events, |e| JsonText(&e.metadata)))
-        .bind(column(outcomes, |o| o.unit))
-        .bind(column(outcomes, |o| o.unit_kind))
-        .bind(column(outcomes, |o| o.actor.as_str()))
-        .bind(column(outcomes, |o| o.key.as_str()))
-        .bind(column(outcomes, |o| o.command_id))
-        .bind(column(outcomes, |o| o.command))
-        .bind(column(outcomes, |o| o.fingerprint.as_slice()))
-        .bind(column(outcomes, |o| o.status as i16))
-        .bind(column(outcomes, |o| JsonText(&o.body)))
-        .bind(column(outcomes, |o| o.events_covered as i64))
-        .bind(column(outcomes, |o| o.cause.map(|(stream, _)| stream)))
-        .bind(column(outcomes, |o| o.cause.map(|(_, sequence)| sequence as i64)))
-        .bind(column(dues, |d| d.unit))
-        .bind(column(dues, |d| d.unit_kind))
-        .bind(column(dues, |d| d.shard as i16))
-        .bind(column(dues, |d| d.at.map_or(FAR_FUTURE, Timestamp::to_datetime)))
+        .bind(column(&events, |e| e.aggregate_type))
+        .bind(column(&events, |e| e.aggregate_id.as_str()))
+        .bind(column(&events, |e| e.sequence as i64))
+        .bind(column(&events, |e| e.event_type))
+        .bind(column(&events, |e| e.event_version))
+        .bind(column(&events, |e| JsonText(&e.payload)))
+        .bind(column(&events, |e| JsonText(&e.metadata)))
+        .bind(column(&outcomes, |o| o.unit))
+        .bind(column(&outcomes, |o| o.digest.0))
+        .bind(column(&outcomes, |o| o.unit_kind))
+        .bind(column(&outcomes, |o| o.actor.as_str()))
+        .bind(column(&outcomes, |o| o.key.as_str()))
+        .bind(column(&outcomes, |o| o.command_id))
+        .bind(column(&outcomes, |o| o.command))
+        .bind(column(&outcomes, |o| o.fingerprint.0))
+        .bind(column(&outcomes, |o| o.status as i16))
+        .bind(column(&outcomes, |o| JsonText(&o.body)))
+        .bind(covered(parts))
+        .bind(column(&outcomes, |o| o.cause.map(|(stream, _)| stream)))
+        .bind(column(&outcomes, |o| o.cause.map(|(_, sequence)| sequence as i64)))
+        .bind(column(&dues, |d| d.unit))
+        .bind(column(&dues, |d| d.unit_kind))
+        .bind(column(&dues, |d| d.shard as i16))
+        .bind(column(&dues, |d| d.at.map_or(FAR_FUTURE, Timestamp::to_datetime)))
         .fetch_optional(connection)
         .await?;
     match row {
         Some(row) => Ok(Appended::At { base: row.try_get::<i64, _>("base")? as u64 }),
         None => Ok(Appended::Fenced),
     }
+}
+
+/// How many of the whole statement's events each outcome covers.
+fn covered(parts: &[&Part]) -> Vec<i64> {
+    let mut before = 0;
+    let mut covered = Vec::new();
+    for part in parts {
+        covered.extend(part.outcomes.iter().map(|outcome| (before + outcome.events_covered) as i64));
+        before += part.events.len() as u64;
+    }
+    covered
 }
 
 /// Stands for "never" in `due`: the year 9999, which every client can read (`infinity` can't be decoded by all).

@@ -1,17 +1,55 @@
 //! Outcomes of commands: a retry gets the same answer, across crashes, restarts and nodes.
 
+use futures::TryStreamExt;
+use sha2::{Digest, Sha256};
 use sqlx::{PgExecutor, Row};
 use uuid::Uuid;
+
+/// Names a command by its unit's kind, its sender and its key: the first half of their SHA-256. Two that collide would
+/// have to be sought by 2^64 tries, and by one who may choose only their own keys.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Debug)]
+pub struct KeyDigest(pub Uuid);
+
+impl KeyDigest {
+    /// The digest of a key that an actor uses at a unit of this kind.
+    #[must_use]
+    pub fn of(unit_kind: &str, actor: &str, key: &str) -> KeyDigest {
+        let hash = Sha256::new().chain_update(unit_kind).chain_update([0]).chain_update(actor).chain_update([0]).chain_update(key);
+        KeyDigest(first_half(&hash.finalize().into()))
+    }
+
+    /// Half of it again: enough to say that a key was surely never seen.
+    #[must_use]
+    pub const fn short(&self) -> u64 {
+        self.0.as_u64_pair().0
+    }
+}
+
+/// Names what a command says: the first half of its SHA-256.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Fingerprint(pub Uuid);
+
+impl Fingerprint {
+    /// The fingerprint of a command's name and JSON.
+    #[must_use]
+    pub fn of(name: &str, json: &[u8]) -> Fingerprint {
+        Fingerprint(first_half(&Sha256::new().chain_update(name).chain_update(json).finalize().into()))
+    }
+}
+
+fn first_half(hash: &[u8; 32]) -> Uuid {
+    let mut half = [0; 16];
+    half.copy_from_slice(&hash[..16]);
+    Uuid::from_bytes(half)
+}
 
 /// A recorded outcome.
 #[derive(Clone, Debug)]
 pub struct Outcome {
-    /// Who asked.
-    pub actor: String,
-    /// Under which key.
-    pub key: String,
-    /// SHA-256 of the command.
-    pub fingerprint: Vec<u8>,
+    /// Who asked, under which key.
+    pub digest: KeyDigest,
+    /// What was asked.
+    pub fingerprint: Fingerprint,
     /// The HTTP status it was answered with.
     pub status: u16,
     /// The answer as JSON, without the position.
@@ -20,35 +58,44 @@ pub struct Outcome {
     pub position: u64,
 }
 
-/// The outcomes recorded for these (actor, key) pairs at one unit.
+/// The outcomes recorded for these keys at one unit.
 ///
 /// # Errors
 /// The database's.
-pub async fn find(db: impl PgExecutor<'_>, unit: Uuid, unit_kind: &str, pairs: &[(String, String)]) -> Result<Vec<Outcome>, sqlx::Error> {
-    let (actors, keys): (Vec<&str>, Vec<&str>) = pairs.iter().map(|(actor, key)| (actor.as_str(), key.as_str())).unzip();
+pub async fn find(db: impl PgExecutor<'_>, unit: Uuid, keys: &[KeyDigest]) -> Result<Vec<Outcome>, sqlx::Error> {
+    let digests: Vec<Uuid> = keys.iter().map(|key| key.0).collect();
     let rows = sqlx::query(
-        "select c.actor, c.key, c.fingerprint, c.status, c.body::text as body, c.position
-         from unnest($3::text[], $4::text[]) as asked (actor, key)
-         join command_log c on c.unit = $1 and c.unit_kind = $2 and c.actor = asked.actor and c.key = asked.key",
+        "select digest, fingerprint, status, body::text as body, position from command_log where unit = $1 and digest = any($2)",
     )
     .bind(unit)
-    .bind(unit_kind)
-    .bind(actors)
-    .bind(keys)
+    .bind(digests)
     .fetch_all(db)
     .await?;
     rows.into_iter()
         .map(|row| {
             Ok(Outcome {
-                actor: row.try_get("actor")?,
-                key: row.try_get("key")?,
-                fingerprint: row.try_get("fingerprint")?,
+                digest: KeyDigest(row.try_get("digest")?),
+                fingerprint: Fingerprint(row.try_get("fingerprint")?),
                 status: row.try_get::<i16, _>("status")? as u16,
                 body: row.try_get("body")?,
                 position: row.try_get::<i64, _>("position")? as u64,
             })
         })
         .collect()
+}
+
+/// The short digests of a unit's recorded keys, at most `limit` of them, in no order.
+///
+/// # Errors
+/// The database's.
+pub async fn keys(db: impl PgExecutor<'_>, unit: Uuid, limit: usize) -> Result<Vec<u64>, sqlx::Error> {
+    sqlx::query_scalar::<_, Uuid>("select digest from command_log where unit = $1 limit $2")
+        .bind(unit)
+        .bind(limit as i64)
+        .fetch(db)
+        .map_ok(|digest| KeyDigest(digest).short())
+        .try_collect()
+        .await
 }
 
 /// Makes the partitions of the coming days. A day without its partition would refuse every command, so this runs at

@@ -4,7 +4,7 @@ use serde_json::json;
 use socketing_domain::event::{Event, StreamId};
 use socketing_domain::{AccountId, BookingId, PaymentId, PerformanceId, Won, wallet};
 use socketing_event_store::PgPool;
-use socketing_event_store::append::{Appended, Batch, NewEvent, append};
+use socketing_event_store::append::{Appended, NewEvent, Part, append};
 use socketing_event_store::shards::{self, Epoch};
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -29,6 +29,8 @@ impl TestLog {
     /// # Panics
     /// If the shards can't be taken.
     pub async fn new(pool: &PgPool) -> TestLog {
+        // Whoever had them before is gone: a test that goes on after a restart makes a new log.
+        sqlx::query("update shard_leases set owner = null").execute(pool).await.expect("free the shards");
         let shards = shards::acquire(pool, Uuid::now_v7(), "test").await.expect("take the shards");
         let wallets = (0..20).map(|_| AccountId::new()).collect();
         TestLog { pool: pool.clone(), shards, sequences: HashMap::new(), wallets }
@@ -41,12 +43,10 @@ impl TestLog {
     pub async fn append(&mut self, events: &[(StreamId, Event)]) -> u64 {
         let mut last = 0;
         for chunk in events.chunks(BATCH_MAX) {
-            let events = chunk.iter().map(|(stream, event)| self.next(*stream, event)).collect::<Vec<_>>();
-            let count = events.len() as u64;
-            let batch = Batch { shards: self.shards.clone(), events, ..Batch::default() };
+            let parts: Vec<Part> = chunk.iter().map(|(stream, event)| self.part(*stream, event)).collect();
             let mut connection = self.pool.acquire().await.expect("a connection");
-            match append(&mut connection, &batch).await.expect("append events") {
-                Appended::At { base } => last = base + count,
+            match append(&mut connection, &parts.iter().collect::<Vec<_>>()).await.expect("append events") {
+                Appended::At { base } => last = base + parts.len() as u64,
                 Appended::Fenced => panic!("another took the shards"),
             }
         }
@@ -57,6 +57,12 @@ impl TestLog {
     pub async fn fill(&mut self, count: usize) -> u64 {
         let events: Vec<_> = (0..count).map(|nth| charge(self.wallets[nth % self.wallets.len()])).collect();
         self.append(&events).await
+    }
+
+    fn part(&mut self, stream: StreamId, event: &Event) -> Part {
+        let shard = stream.unit().shard();
+        let lease = *self.shards.iter().find(|lease| lease.shard == shard).expect("all shards are ours");
+        Part { lease, events: vec![self.next(stream, event)], outcomes: Vec::new(), due: None }
     }
 
     fn next(&mut self, stream: StreamId, event: &Event) -> NewEvent {

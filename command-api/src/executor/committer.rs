@@ -2,19 +2,15 @@
 
 use super::leases::Ownership;
 use super::limits;
-use socketing_event_store::append::{self, Appended, Batch, NewDue, NewEvent, NewOutcome};
-use socketing_event_store::shards::{self, Epoch};
+use socketing_event_store::append::{self, Appended, Part};
+use socketing_event_store::shards;
 use sqlx::{Connection, PgConnection, PgPool};
 use std::time::Duration;
 use tokio::sync::{mpsc, oneshot, watch};
 
 /// What one writer wants to be made durable.
 pub(super) struct Submission {
-    pub(super) lease: Epoch,
-    pub(super) events: Vec<NewEvent>,
-    /// `events_covered` counts this submission's events.
-    pub(super) outcomes: Vec<NewOutcome>,
-    pub(super) due: Option<NewDue>,
+    pub(super) part: Part,
     pub(super) result: oneshot::Sender<Result<u64, NotCommitted>>,
 }
 
@@ -51,11 +47,11 @@ pub(super) async fn run(pool: PgPool, ownership: Ownership, committed: watch::Se
 
 /// The submissions that are ready, up to what one statement should carry; and the first one that was too much.
 fn merge_ready(first: Submission, inbox: &mut mpsc::Receiver<Submission>) -> (Vec<Submission>, Option<Submission>) {
-    let (mut events, mut outcomes) = (first.events.len(), first.outcomes.len());
+    let (mut events, mut outcomes) = (first.part.events.len(), first.part.outcomes.len());
     let mut merged = vec![first];
     while let Ok(submission) = inbox.try_recv() {
-        events += submission.events.len();
-        outcomes += submission.outcomes.len();
+        events += submission.part.events.len();
+        outcomes += submission.part.outcomes.len();
         if events > limits::COMMIT_EVENTS_MAX || outcomes > limits::COMMIT_OUTCOMES_MAX {
             return (merged, Some(submission));
         }
@@ -73,9 +69,8 @@ struct Committer {
 
 impl Committer {
     async fn commit(&mut self, submissions: Vec<Submission>) {
-        let batch = batch_of(&submissions);
-        match self.append(&batch).await {
-            Ok(Appended::At { base }) => self.announce(base, batch.events.len(), submissions),
+        match self.append(&submissions).await {
+            Ok(Appended::At { base }) => self.announce(base, submissions),
             Ok(Appended::Fenced) => self.fenced(submissions).await,
             Err(error) if append::is_data_error(&error) => self.narrow(&error, submissions).await,
             Err(error) => self.settle(&error, submissions).await,
@@ -83,19 +78,21 @@ impl Committer {
     }
 
     /// Appends on the committer's own connection, opened anew after any trouble.
-    async fn append(&mut self, batch: &Batch) -> Result<Appended, sqlx::Error> {
+    async fn append(&mut self, submissions: &[Submission]) -> Result<Appended, sqlx::Error> {
         let connection = match &mut self.connection {
             Some(connection) => connection,
             none => none.insert(connect(&self.pool).await?),
         };
-        append::append(connection, batch).await
+        let parts: Vec<&Part> = submissions.iter().map(|submission| &submission.part).collect();
+        append::append(connection, &parts).await
     }
 
-    fn announce(&self, base: u64, events: usize, submissions: Vec<Submission>) {
+    fn announce(&self, base: u64, submissions: Vec<Submission>) {
+        let events: usize = submissions.iter().map(|submission| submission.part.events.len()).sum();
         self.committed.send_replace(base + events as u64);
         let mut before = base;
         for submission in submissions {
-            let own = submission.events.len() as u64;
+            let own = submission.part.events.len() as u64;
             submission.tell(Ok(before));
             before += own;
         }
@@ -174,20 +171,4 @@ async fn connect(pool: &PgPool) -> Result<PgConnection, sqlx::Error> {
         ("tcp_keepalives_count", "3"),
     ]);
     PgConnection::connect_with(&options).await
-}
-
-/// Merges the submissions' parts, in order; `events_covered` then counts the whole batch's events. The submissions keep
-/// their own, in case the batch must be narrowed down.
-fn batch_of(submissions: &[Submission]) -> Batch {
-    let mut batch = Batch::default();
-    for submission in submissions {
-        let before = batch.events.len() as u64;
-        batch.shards.push(submission.lease);
-        batch.outcomes.extend(submission.outcomes.iter().cloned().map(|o| NewOutcome { events_covered: before + o.events_covered, ..o }));
-        batch.events.extend(submission.events.iter().cloned());
-        batch.dues.extend(submission.due.clone());
-    }
-    batch.shards.sort_unstable();
-    batch.shards.dedup();
-    batch
 }

@@ -1,70 +1,86 @@
 //! A batch in the making: what was decided, not yet durable.
 
+use super::limits;
 use super::request::{Done, Rejected};
-use super::window::{Caller, Recorded};
-use super::writer::Pending;
-use sha2::{Digest, Sha256};
-use socketing_domain::event::{Actor, Event, Metadata, StreamId};
+use super::window::Recorded;
+use super::writer::{Look, Pending};
+use socketing_domain::event::{Event, Metadata, StreamId};
 use socketing_domain::performance;
-use socketing_domain::plan::{Plan, PlanHash};
+use socketing_domain::plan::Plan;
 use socketing_domain::unit::{Command, Context, Unit, UnitId};
 use socketing_domain::{CommandId, Refusal, Timestamp};
 use socketing_event_store::append::{NewEvent, NewOutcome};
-use socketing_event_store::command_log;
+use socketing_event_store::command_log::Fingerprint;
 use socketing_service::Code;
-use std::collections::HashMap;
 use std::sync::Arc;
 
 /// How a command will be answered once the batch is durable.
-#[derive(Clone)]
 pub(super) enum Answer {
-    /// Decided in this batch; `replayed` for those after the first of equal commands in it.
-    Fresh { status: u16, body: Arc<str>, covered: u64, refusal: Option<Refusal>, replayed: bool },
-    /// Decided before; `body` is what it was answered then (for a payment: what it is now).
-    Replay { status: u16, body: Arc<str>, position: u64 },
+    /// Decided in this batch.
+    Fresh { status: u16, body: Arc<str>, covered: u64, refusal: Option<Refusal> },
+    /// Decided before; `now` is what a payment has come to since.
+    Replay { recorded: Recorded, now: Option<Arc<str>> },
+    /// The same command is on its way to the log, in this batch or the one before: it gets that one's answer.
+    Again { now: Option<Arc<str>> },
     /// The key belongs to another command.
     KeyReused,
 }
 
-impl Answer {
-    /// The answer, given the position before the batch.
-    pub(super) fn outcome(self, base: u64) -> Result<Done, Rejected> {
-        match self {
-            Answer::KeyReused => Err(Rejected::KeyReused),
-            Answer::Fresh { covered, refusal: Some(refusal), .. } => Err(Rejected::Refused { refusal, position: base + covered }),
-            Answer::Fresh { covered, body, replayed, .. } => Ok(Done { position: base + covered, reply: body, replayed }),
-            Answer::Replay { status, body, position } if is_refusal(status) => Err(refused_before(&body, position)),
-            Answer::Replay { body, position, .. } => Ok(Done { position, reply: body, replayed: true }),
-        }
-    }
-
-    /// The same answer, to the same command once more.
-    fn again(self) -> Answer {
-        match self {
-            Answer::Fresh { status, body, covered, refusal, .. } => Answer::Fresh { status, body, covered, refusal, replayed: true },
-            other => other,
-        }
-    }
-
-    /// What the window keeps of it.
-    pub(super) fn to_remember(&self, fingerprint: [u8; 32], base: u64) -> Option<Recorded> {
-        match self {
-            Answer::Fresh { status, body, covered, .. } => {
-                Some(Recorded { fingerprint, status: *status, body: body.clone(), position: base + covered })
-            }
-            Answer::Replay { status, body, position } => {
-                Some(Recorded { fingerprint, status: *status, body: body.clone(), position: *position })
-            }
-            Answer::KeyReused => None,
-        }
-    }
+/// What is known of a key when its command is taken.
+pub(super) enum Before {
+    /// It is new.
+    Nothing,
+    /// Its outcome is recorded.
+    Recorded(Recorded),
+    /// A command with it is on its way to the log.
+    UnderWay(Fingerprint),
 }
+
+/// Who does what time does, as the log names it.
+const TIMER: &str = "system:timer";
 
 /// The status recorded for accepted commands; a route that creates something answers 201, the first time and again.
 const ACCEPTED: u16 = 200;
 
 const fn is_refusal(status: u16) -> bool {
     status >= 400
+}
+
+impl Answer {
+    /// The answer, given the position before the batch, and the outcome to be remembered with it. `recorded` finds what
+    /// was remembered under the command's key.
+    pub(super) fn settle(
+        self,
+        fingerprint: Fingerprint,
+        base: u64,
+        recorded: impl FnOnce() -> Option<Recorded>,
+    ) -> (Result<Done, Rejected>, Option<Recorded>) {
+        match self {
+            Answer::KeyReused => (Err(Rejected::KeyReused), None),
+            Answer::Fresh { status, body, covered, refusal } => {
+                let position = base + covered;
+                let outcome = match refusal {
+                    Some(refusal) => Err(Rejected::Refused { refusal, position }),
+                    None => Ok(Done { position, reply: body.clone(), replayed: false }),
+                };
+                (outcome, Some(Recorded { fingerprint, status, body, position }))
+            }
+            Answer::Replay { recorded, now } => (replayed(&recorded, now), Some(recorded)),
+            Answer::Again { now } => match recorded() {
+                Some(recorded) => (replayed(&recorded, now), None),
+                None => (Err(Rejected::Internal), None), // not reached: the first one was remembered just before
+            },
+        }
+    }
+}
+
+/// What was said before; of a payment, what has become of it.
+fn replayed(recorded: &Recorded, now: Option<Arc<str>>) -> Result<Done, Rejected> {
+    if is_refusal(recorded.status) {
+        return Err(refused_before(&recorded.body, recorded.position));
+    }
+    let reply = now.unwrap_or_else(|| recorded.body.clone());
+    Ok(Done { position: recorded.position, reply, replayed: true })
 }
 
 fn refused_before(body: &str, position: u64) -> Rejected {
@@ -77,21 +93,22 @@ fn refused_before(body: &str, position: u64) -> Rejected {
     }
 }
 
-/// What a writer has decided since its last commit.
+/// What a writer has decided and not yet handed over.
 pub(super) struct Draft {
     unit: UnitId,
     now: Timestamp,
     pub(super) events: Vec<NewEvent>,
     pub(super) outcomes: Vec<NewOutcome>,
-    /// One per command, in their order.
-    pub(super) answers: Vec<Answer>,
-    /// Keys met in this batch: the second of two equal commands gets the first one's answer.
-    met: HashMap<Caller, ([u8; 32], usize)>,
+    /// Commands with their answers, in order.
+    pub(super) answers: Vec<(Pending, Answer)>,
+    /// Whoever saw the state that this batch makes is told when it is durable.
+    pub(super) looks: Vec<Look>,
 }
 
 impl Draft {
-    pub(super) fn new(unit: UnitId, now: Timestamp) -> Draft {
-        Draft { unit, now, events: Vec::new(), outcomes: Vec::new(), answers: Vec::new(), met: HashMap::new() }
+    pub(super) fn new(unit: UnitId) -> Draft {
+        let now = Timestamp::from_millis(0);
+        Draft { unit, now, events: Vec::new(), outcomes: Vec::new(), answers: Vec::new(), looks: Vec::new() }
     }
 
     /// Nothing was asked, and nothing happened. (Replays and refusals alone still pass the fence of a commit, or a node
@@ -100,34 +117,34 @@ impl Draft {
         self.events.is_empty() && self.answers.is_empty()
     }
 
+    /// Whether more may be taken in: one batch must fit into one statement.
+    pub(super) fn has_room(&self) -> bool {
+        self.events.len() < limits::BATCH_EVENTS_MAX && self.looks.len() < limits::BATCH_LOOKS_MAX
+    }
+
+    /// From here on it is so late.
+    pub(super) fn at(&mut self, now: Timestamp) {
+        self.now = now;
+    }
+
     /// Decides one command, unless it was decided before.
-    pub(super) fn take(
-        &mut self,
-        unit: &mut Unit,
-        pending: &Pending,
-        recorded: Option<&Recorded>,
-        plan: impl Fn(&PlanHash) -> Option<Arc<Plan>>,
-    ) {
-        let wanted = unit.plan_wanted(&pending.request.command).and_then(|hash| plan(&hash));
-        let context = Context { actor: pending.request.actor, now: self.now, plan: wanted.as_deref() };
-        let met = self.met.get(&pending.caller()).copied();
-        let answer = match (met, recorded) {
-            (Some((fingerprint, _)), _) if fingerprint != pending.fingerprint => Answer::KeyReused,
-            (Some((_, nth)), _) => self.answers[nth].clone().again(),
-            (None, Some(recorded)) if recorded.fingerprint != pending.fingerprint => Answer::KeyReused,
-            (None, Some(recorded)) => replay(unit, &context, &pending.request.command, recorded),
-            (None, None) => self.decide(unit, &context, pending),
+    pub(super) fn take(&mut self, unit: &mut Unit, command: Pending, before: Before, plan: Option<&Plan>) {
+        let context = Context { actor: command.request.actor, now: self.now, plan };
+        let answer = match before {
+            Before::Recorded(recorded) if recorded.fingerprint != command.fingerprint => Answer::KeyReused,
+            Before::UnderWay(fingerprint) if fingerprint != command.fingerprint => Answer::KeyReused,
+            Before::Recorded(recorded) => Answer::Replay { recorded, now: payment_now(unit, &context, &command.request.command) },
+            Before::UnderWay(_) => Answer::Again { now: payment_now(unit, &context, &command.request.command) },
+            Before::Nothing => self.decide(unit, &context, &command),
         };
-        self.met.entry(pending.caller()).or_insert((pending.fingerprint, self.answers.len()));
-        self.answers.push(answer);
+        self.answers.push((command, answer));
     }
 
     fn decide(&mut self, unit: &mut Unit, context: &Context<'_>, pending: &Pending) -> Answer {
         let request = &pending.request;
-        let decision = unit.decide(context, &request.command);
-        let (status, body, refusal) = match decision {
+        let (status, body, refusal) = match unit.decide(context, &request.command) {
             Ok(events) => {
-                let metadata = metadata(context.actor, pending.id, request.causation.clone(), request.traceparent.clone());
+                let metadata = metadata(&pending.actor, pending.id, request.causation.clone(), request.traceparent.clone());
                 self.apply(unit, events, &metadata);
                 (ACCEPTED, json(&unit.reply(context, &request.command)), None)
             }
@@ -137,8 +154,9 @@ impl Draft {
         self.outcomes.push(NewOutcome {
             unit: self.unit.id(),
             unit_kind: self.unit.kind(),
-            actor: request.actor.to_string(),
+            actor: pending.actor.clone(),
             key: request.key.clone(),
+            digest: pending.digest,
             command_id: pending.id.0,
             command: request.command.name(),
             fingerprint: pending.fingerprint,
@@ -147,7 +165,7 @@ impl Draft {
             events_covered: covered,
             cause: refusal.as_ref().and_then(|refusal| refusal.cause).map(|sequence| (cause_stream(&request.command), sequence)),
         });
-        Answer::Fresh { status, body, covered, refusal, replayed: false }
+        Answer::Fresh { status, body, covered, refusal }
     }
 
     /// Lets time do what it does: holds run out, visits end, places are filled.
@@ -157,7 +175,7 @@ impl Draft {
             if events.is_empty() {
                 return;
             }
-            self.apply(unit, events, &metadata(Actor::System("timer"), CommandId::new(), None, None));
+            self.apply(unit, events, &metadata(TIMER, CommandId::new(), None, None));
         }
     }
 
@@ -179,11 +197,9 @@ impl Draft {
     }
 }
 
-/// A replay says what was said before; a payment's says what has become of it, which is what its sender wants to know.
-fn replay(unit: &Unit, context: &Context<'_>, command: &Command, recorded: &Recorded) -> Answer {
-    let is_payment = matches!(command, Command::Performance(performance::Command::Pay { .. }));
-    let body = if is_payment && !is_refusal(recorded.status) { json(&unit.reply(context, command)) } else { recorded.body.clone() };
-    Answer::Replay { status: recorded.status, body, position: recorded.position }
+/// A repeated payment is told what has become of it, which is what its sender wants to know.
+fn payment_now(unit: &Unit, context: &Context<'_>, command: &Command) -> Option<Arc<str>> {
+    matches!(command, Command::Performance(performance::Command::Pay { .. })).then(|| json(&unit.reply(context, command)))
 }
 
 /// Refusals of the line's and the parties' commands rest on their own streams, all others of a performance on its seats.
@@ -198,24 +214,13 @@ fn cause_stream(command: &Command) -> &'static str {
     }
 }
 
-/// SHA-256 of the command: the same key with another body is refused.
-pub(super) fn fingerprint(command: &Command) -> [u8; 32] {
-    let mut hash = Sha256::new();
-    hash.update(command.name());
-    hash.update(&*json(command));
-    hash.finalize().into()
+/// What the command says.
+pub(super) fn fingerprint(command: &Command) -> Fingerprint {
+    Fingerprint::of(command.name(), json(command).as_bytes())
 }
 
-/// A row of the command log as the window has it.
-pub(super) fn recorded(outcome: command_log::Outcome) -> (Caller, Recorded) {
-    // A fingerprint of another length matches no command.
-    let fingerprint = outcome.fingerprint.try_into().unwrap_or([0; 32]);
-    let recorded = Recorded { fingerprint, status: outcome.status, body: outcome.body.into(), position: outcome.position };
-    ((outcome.actor, outcome.key), recorded)
-}
-
-fn metadata(actor: Actor, command: CommandId, causation: Option<String>, traceparent: Option<String>) -> Arc<str> {
-    json(&Metadata { actor: actor.to_string(), command, causation, traceparent })
+fn metadata(actor: &str, command: CommandId, causation: Option<String>, traceparent: Option<String>) -> Arc<str> {
+    json(&Metadata { actor: actor.to_owned(), command, causation, traceparent })
 }
 
 /// The domain's own types always serialise: no map with keys that aren't strings, no failing `Serialize`.

@@ -4,18 +4,26 @@ use std::time::Duration;
 
 /// Commands that may wait in one queue of one writer: about a second's worth of commits. A full queue answers 503.
 pub(super) const QUEUE_MAX: usize = 16_384;
-/// Commands taken from the queue of the people inside per batch: past a few hundred rows a commit gains little.
-pub(super) const BATCH_INSIDE_MAX: usize = 512;
+/// Commands taken from the queue of the people inside per batch: past a thousand rows a commit gains little.
+pub(super) const BATCH_INSIDE_MAX: usize = 1_024;
 /// Commands taken from the line's queue per batch: less than from inside, so that the door never comes first.
-pub(super) const BATCH_LINE_MAX: usize = 256;
+pub(super) const BATCH_LINE_MAX: usize = 512;
+/// Events of a batch after which no more commands are taken into it: half of what a statement should carry.
+pub(super) const BATCH_EVENTS_MAX: usize = 2_048;
+/// Looks at the state that one batch may answer.
+pub(super) const BATCH_LOOKS_MAX: usize = 4_096;
 /// Rounds of timers per batch, each at most [`socketing_domain::limits::EVENTS_PER_COMMAND_MAX`] events; the rest comes in the next batch.
 pub(super) const DUE_ROUNDS_MAX: usize = 4;
 /// Units in memory at once.
 pub(super) const WRITERS_MAX: usize = 200_000;
 /// A writer without work for so long forgets its unit. What falls due later is found by the table `due`.
 pub(super) const IDLE: Duration = Duration::from_secs(60);
-/// Outcomes that a unit's writer remembers; older keys are looked up.
+/// Outcomes that a unit's writer remembers whole: more than two batches, and what clients repeat within seconds.
 pub(super) const WINDOW_MAX: usize = 8_192;
+/// Keys of which a unit's writer remembers a digest of 8 bytes: at most 80 MB for one that four million commands reached.
+pub(super) const KEYS_MAX: usize = 4_000_000;
+/// Recorded keys that are read together with the unit; where there are more, the rest is read while it works.
+pub(super) const KEYS_AT_ONCE: usize = 1_000;
 /// Batches that wait for the committer: one per writer that has something ready.
 pub(super) const SUBMISSIONS_MAX: usize = 4_096;
 /// Events merged into one statement: at about 400 bytes each, under 2 MB.

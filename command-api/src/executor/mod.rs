@@ -31,7 +31,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use tokio::sync::{mpsc, mpsc::error::TrySendError, oneshot, watch};
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 use uuid::Uuid;
-use writer::{Item, Pending, Writer};
+use writer::{Item, Looking, Pending, Writer};
 
 /// Routes commands to their writers. Cheap to clone.
 #[derive(Clone)]
@@ -112,14 +112,13 @@ impl Executor {
         outcome.await.unwrap_or(Err(Rejected::Busy { retry_after_s: limits::RETRY_AFTER_S }))
     }
 
-    /// Looks at a unit's committed state, between two batches of its writer.
+    /// Looks at a unit's state, and tells what it saw once that state is durable.
     ///
     /// # Errors
     /// [`Rejected::Busy`] if the unit's queue is full, or it couldn't be loaded.
-    pub async fn inspect<R: Send + 'static>(&self, unit: UnitId, look: impl FnOnce(&Unit) -> R + Send + 'static) -> Result<R, Rejected> {
+    pub async fn inspect<R: Send + 'static>(&self, unit: UnitId, look: impl Fn(&Unit) -> R + Send + 'static) -> Result<R, Rejected> {
         let (answer, seen) = oneshot::channel();
-        let look = Box::new(move |unit: &Unit| drop(answer.send(look(unit))));
-        self.inner.send(unit, Lane::Inside, Item::Inspect(look))?;
+        self.inner.send(unit, Lane::Inside, Item::Inspect(Box::new(Inspection { look, seen: None, answer })))?;
         seen.await.map_err(|_| Rejected::Busy { retry_after_s: limits::RETRY_AFTER_S })
     }
 
@@ -141,6 +140,25 @@ impl Executor {
         self.inner.tasks.close();
         self.inner.tasks.wait().await;
         leases::release(&self.inner).await;
+    }
+}
+
+/// A look from outside.
+struct Inspection<R, F> {
+    look: F,
+    seen: Option<R>,
+    answer: oneshot::Sender<R>,
+}
+
+impl<R: Send, F: Fn(&Unit) -> R + Send> Looking for Inspection<R, F> {
+    fn see(&mut self, unit: &Unit) {
+        self.seen = Some((self.look)(unit));
+    }
+
+    fn tell(self: Box<Self>) {
+        if let Some(seen) = self.seen {
+            drop(self.answer.send(seen)); // who asked may have hung up
+        }
     }
 }
 

@@ -1,24 +1,36 @@
 //! A unit's single writer: takes what waits, decides it against the state in memory, has it committed, answers.
+//!
+//! The next batch is decided while the last one is on its way to the log, and handed over once that one is durable. So
+//! memory runs ahead of the log by two batches at most. If one of them doesn't get there, both are forgotten: the unit is
+//! loaded again and their commands are taken anew.
 
 use super::committer::{NotCommitted, Submission};
-use super::limits;
+use super::draft::{self, Answer, Before, Draft};
 use super::request::{Done, Rejected, Request};
-use super::window::{Caller, Recorded, Window};
-use super::{Inner, draft};
-use draft::{Answer, Draft};
+use super::window::{Known, Recorded, Window};
+use super::{Inner, limits};
 use socketing_domain::plan::{Plan, PlanHash};
 use socketing_domain::unit::{Unit, UnitId};
 use socketing_domain::{CommandId, Timestamp};
-use socketing_event_store::append::NewDue;
+use socketing_event_store::append::{NewDue, Part};
+use socketing_event_store::command_log::{self, Fingerprint, KeyDigest};
 use socketing_event_store::shards::Epoch;
-use socketing_event_store::{StoreError, command_log, load};
-use std::collections::HashMap;
+use socketing_event_store::{StoreError, load};
+use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::{mpsc, oneshot};
 
-/// Looks at a unit's committed state.
-pub(super) type Look = Box<dyn FnOnce(&Unit) + Send>;
+/// Whoever looks at a unit: sees its state, and is told once that state is durable.
+pub(super) trait Looking: Send {
+    /// Keeps what it wants to know of this state.
+    fn see(&mut self, unit: &Unit);
+    /// What it saw last is durable.
+    fn tell(self: Box<Self>);
+}
+
+/// A look that waits for its turn.
+pub(super) type Look = Box<dyn Looking>;
 
 /// What may wait in a writer's queue.
 pub(super) enum Item {
@@ -32,18 +44,24 @@ pub(super) enum Item {
 pub(super) struct Pending {
     pub(super) request: Request,
     pub(super) id: CommandId,
-    pub(super) fingerprint: [u8; 32],
+    /// Who asks, as the log names them.
+    pub(super) actor: String,
+    pub(super) digest: KeyDigest,
+    pub(super) fingerprint: Fingerprint,
     answer: oneshot::Sender<Result<Done, Rejected>>,
 }
 
 impl Pending {
     pub(super) fn new(request: Request, answer: oneshot::Sender<Result<Done, Rejected>>) -> Pending {
         let fingerprint = draft::fingerprint(&request.command);
-        Pending { request, id: CommandId::new(), fingerprint, answer }
+        let actor = request.actor.to_string();
+        let digest = KeyDigest::of(request.unit.kind(), &actor, &request.key);
+        Pending { request, id: CommandId::new(), actor, digest, fingerprint, answer }
     }
 
-    pub(super) fn caller(&self) -> Caller {
-        (self.request.actor.to_string(), self.request.key.clone())
+    fn answer_with(self, outcome: Result<Done, Rejected>) {
+        // Nobody listens when the client hung up; the outcome is recorded all the same.
+        drop(self.answer.send(outcome));
     }
 }
 
@@ -54,8 +72,57 @@ struct Loaded {
     /// `now` of the last decision or event: time never goes back for a unit.
     clock: Timestamp,
     window: Window,
-    /// The due time that the table holds; `None` if that isn't known.
+    /// Keys of commands that are decided and not yet durable.
+    under_way: HashMap<KeyDigest, Fingerprint>,
+    /// The rest of the keys recorded before, where there are many.
+    older_keys: Option<oneshot::Receiver<Vec<u64>>>,
+    /// The due time that the table will hold; `None` if that isn't known.
     due_written: Option<Option<Timestamp>>,
+}
+
+/// A batch on its way to the log.
+struct Flight {
+    answers: Vec<(Pending, Answer)>,
+    looks: Vec<Look>,
+    outcome: oneshot::Receiver<Result<u64, NotCommitted>>,
+}
+
+/// What was taken from the queues and not decided yet.
+#[derive(Default)]
+struct Hand {
+    commands: Vec<Pending>,
+    looks: Vec<Look>,
+}
+
+impl Hand {
+    fn take(&mut self, item: Item) {
+        match item {
+            Item::Command(command) => self.commands.push(*command),
+            Item::Inspect(look) => self.looks.push(look),
+            Item::Wake => {}
+        }
+    }
+}
+
+/// How much more a batch may take from each queue.
+struct Room {
+    inside: usize,
+    line: usize,
+}
+
+impl Room {
+    const WHOLE: Room = Room { inside: limits::BATCH_INSIDE_MAX, line: limits::BATCH_LINE_MAX };
+}
+
+/// Why a batch was not carried out.
+#[derive(Clone, Copy)]
+enum Trouble {
+    /// Load again and decide again.
+    TryAgain,
+    /// The shard's lease isn't ours.
+    NotOurs,
+    /// Postgres refuses this very data.
+    Poisoned,
 }
 
 pub(super) struct Writer {
@@ -74,9 +141,7 @@ impl Writer {
     /// Works until there has been nothing to do for a while, or the executor stops.
     pub(super) async fn run(mut self) {
         while let Some(first) = self.next().await {
-            let (pending, looks) = self.drain(first);
-            self.look(looks).await;
-            self.carry_out(pending).await;
+            self.work(first).await;
         }
     }
 
@@ -112,45 +177,203 @@ impl Writer {
         Some(self.inner.clock.now().until(due) + Duration::from_millis(1))
     }
 
-    /// Takes what waits in both queues, up to a cap each.
-    fn drain(&mut self, first: Item) -> (Vec<Pending>, Vec<Look>) {
-        let (mut pending, mut looks) = (Vec::new(), Vec::new());
-        let mut sort = |item| match item {
-            Item::Command(command) => pending.push(*command),
-            Item::Inspect(look) => looks.push(look),
-            Item::Wake => {}
-        };
-        sort(first);
-        (0..limits::BATCH_INSIDE_MAX).map_while(|_| self.inside.try_recv().ok()).for_each(&mut sort);
-        (0..limits::BATCH_LINE_MAX).map_while(|_| self.line.try_recv().ok()).for_each(&mut sort);
-        (pending, looks)
+    /// Decides and commits until nothing waits any more.
+    async fn work(&mut self, first: Item) {
+        let (mut hand, mut room) = (Hand::default(), Room::WHOLE);
+        let mut draft = Draft::new(self.id);
+        let mut flight: Option<Flight> = None;
+        hand.take(first);
+        loop {
+            self.fill(&mut hand, &mut room);
+            if let Err(trouble) = self.decide(&mut draft, &mut hand, flight.is_some()).await {
+                return self.start_over(trouble, flight, draft, hand).await;
+            }
+            let Some(sent) = &mut flight else {
+                match self.hand_over(&mut draft).await {
+                    Ok(None) => return draft.looks.into_iter().for_each(|look| look.tell()),
+                    Ok(sent) => (flight, room) = (sent, Room::WHOLE),
+                    Err(trouble) => return self.start_over(trouble, None, draft, hand).await,
+                }
+                continue;
+            };
+            let outcome = tokio::select! {
+                biased;
+                outcome = &mut sent.outcome => outcome,
+                Some(item) = self.inside.recv(), if room.inside > 0 && draft.has_room() => {
+                    room.inside -= 1;
+                    hand.take(item);
+                    continue;
+                }
+                Some(item) = self.line.recv(), if room.line > 0 && draft.has_room() => {
+                    room.line -= 1;
+                    hand.take(item);
+                    continue;
+                }
+            };
+            let base = match settled(outcome) {
+                Ok(base) => base,
+                Err(trouble) => return self.start_over(trouble, flight, draft, hand).await,
+            };
+            // The next batch first, so that Postgres has work while the last one's people are answered. The committer, just
+            // woken, would wait for this very thread: it gets it now.
+            let next = self.hand_over(&mut draft).await;
+            tokio::task::yield_now().await;
+            let landed = std::mem::replace(&mut flight, None);
+            landed.into_iter().for_each(|landed| self.land(landed, base));
+            match next {
+                Ok(sent) => (flight, room) = (sent, Room::WHOLE),
+                Err(trouble) => return self.start_over(trouble, None, draft, hand).await,
+            }
+        }
     }
 
-    /// Shows the committed state: between batches, nothing in memory is undecided.
-    async fn look(&mut self, looks: Vec<Look>) {
-        if looks.is_empty() {
-            return;
+    /// Takes what waits, as far as the batch has room for it.
+    fn fill(&mut self, hand: &mut Hand, room: &mut Room) {
+        while room.inside > 0
+            && let Ok(item) = self.inside.try_recv()
+        {
+            room.inside -= 1;
+            hand.take(item);
         }
-        if let Ok(loaded) = self.load().await {
-            looks.into_iter().for_each(|look| look(&loaded.unit));
+        while room.line > 0
+            && let Ok(item) = self.line.try_recv()
+        {
+            room.line -= 1;
+            hand.take(item);
         }
     }
 
-    /// Carries the commands out, and whatever time has done meanwhile. After a commit that didn't happen, everything is
-    /// loaded and decided anew; a batch that Postgres refuses is narrowed down to the command that it refuses.
-    async fn carry_out(&mut self, mut pending: Vec<Pending>) {
-        for _ in 0..limits::ATTEMPTS_MAX {
-            match self.attempt(&mut pending).await {
-                Ok(()) => return,
-                Err(Trouble::TryAgain) => self.loaded = None,
-                Err(Trouble::NotOurs) => break,
-                Err(Trouble::Poisoned) => {
+    /// Decides the commands at hand in turn, each seeing what those before it did, and shows the state to who looks. On
+    /// trouble, what is at hand stays there. `runs_ahead`: an earlier batch isn't durable yet, so nothing may be loaded.
+    async fn decide(&mut self, draft: &mut Draft, hand: &mut Hand, runs_ahead: bool) -> Result<(), Trouble> {
+        if !runs_ahead && draft.is_empty() {
+            self.load().await?;
+        }
+        let loaded = self.loaded.as_mut().ok_or(Trouble::TryAgain)?;
+        loaded.learn_older_keys();
+        let (unsure, wanted) = (loaded.unsure(&hand.commands), loaded.plans_wanted(&hand.commands));
+        let found = self.look_up(unsure).await?;
+        let plans = self.plans(wanted).await?;
+        let now = self.inner.clock.now();
+        let loaded = self.loaded.as_mut().ok_or(Trouble::TryAgain)?;
+        loaded.clock = loaded.clock.max(now);
+        draft.at(loaded.clock);
+        for command in hand.commands.drain(..) {
+            let before = loaded.before(&command.digest, &found);
+            if matches!(before, Before::Nothing) {
+                loaded.under_way.insert(command.digest, command.fingerprint);
+            }
+            let plan = loaded.unit.plan_wanted(&command.request.command).and_then(|hash| plans.get(&hash));
+            draft.take(&mut loaded.unit, command, before, plan.map(Arc::as_ref));
+        }
+        for mut look in hand.looks.drain(..) {
+            look.see(&loaded.unit);
+            draft.looks.push(look);
+        }
+        Ok(())
+    }
+
+    /// Outcomes recorded under these keys.
+    async fn look_up(&self, keys: Vec<KeyDigest>) -> Result<HashMap<KeyDigest, Recorded>, Trouble> {
+        if keys.is_empty() {
+            return Ok(HashMap::new());
+        }
+        let found = command_log::find(&self.inner.pool, self.id.id(), &keys).await;
+        let found = found.map_err(|error| self.trouble("outcomes of earlier commands could not be looked up", &error))?;
+        Ok(found.into_iter().map(recorded).collect())
+    }
+
+    async fn plans(&self, wanted: HashSet<PlanHash>) -> Result<HashMap<PlanHash, Arc<Plan>>, Trouble> {
+        let mut plans = HashMap::new();
+        for hash in wanted {
+            let plan = self.inner.plans.get(hash).await.map_err(|error| self.trouble("a plan could not be loaded", &error))?;
+            plans.extend(plan.map(|plan| (hash, plan)));
+        }
+        Ok(plans)
+    }
+
+    /// Hands the draft to the committer, with whatever time has done meanwhile; `None` if it holds nothing. On trouble,
+    /// the draft stays as it is.
+    async fn hand_over(&mut self, draft: &mut Draft) -> Result<Option<Flight>, Trouble> {
+        let loaded = self.loaded.as_mut().ok_or(Trouble::TryAgain)?;
+        loaded.clock = loaded.clock.max(self.inner.clock.now());
+        draft.at(loaded.clock);
+        draft.take_due(&mut loaded.unit, limits::DUE_ROUNDS_MAX);
+        if draft.is_empty() {
+            return Ok(None);
+        }
+        let permit = self.inner.submissions.reserve().await.map_err(|_| Trouble::NotOurs)?;
+        let next_due = loaded.unit.next_due();
+        let due = (loaded.due_written != Some(next_due)).then(|| NewDue {
+            unit: self.id.id(),
+            unit_kind: self.id.kind(),
+            shard: self.id.shard(),
+            at: next_due,
+        });
+        loaded.due_written = Some(next_due);
+        let lease = Epoch { shard: self.id.shard(), epoch: loaded.epoch };
+        let Draft { events, outcomes, answers, looks, .. } = std::mem::replace(draft, Draft::new(self.id));
+        let (result, outcome) = oneshot::channel();
+        permit.send(Submission { part: Part { lease, events, outcomes, due }, result });
+        Ok(Some(Flight { answers, looks, outcome }))
+    }
+
+    /// The batch is durable: remembers its outcomes, and answers.
+    fn land(&mut self, flight: Flight, base: u64) {
+        let Some(loaded) = &mut self.loaded else { return };
+        for (command, answer) in flight.answers {
+            let window = &mut loaded.window;
+            let (outcome, remembered) = answer.settle(command.fingerprint, base, || match window.look(&command.digest) {
+                Known::Recorded(recorded) => Some(recorded.clone()),
+                Known::Never | Known::Unsure => None,
+            });
+            if let Some(remembered) = remembered {
+                window.remember(command.digest, remembered);
+                loaded.under_way.remove(&command.digest);
+            }
+            command.answer_with(outcome);
+        }
+        flight.looks.into_iter().for_each(|look| look.tell());
+    }
+
+    /// Something didn't get into the log. What is still on its way is waited for; then the unit is forgotten, and every
+    /// command that has no answer is taken anew.
+    async fn start_over(&mut self, mut trouble: Trouble, flight: Option<Flight>, draft: Draft, hand: Hand) {
+        let mut sent = Vec::new();
+        if let Some(mut flight) = flight {
+            match settled((&mut flight.outcome).await) {
+                Ok(base) => self.land(flight, base),
+                Err(why) => {
+                    trouble = why;
+                    sent = commands(flight.answers);
                     self.loaded = None;
-                    return self.one_by_one(pending).await;
                 }
             }
         }
         self.loaded = None;
+        let mut rest = commands(draft.answers);
+        rest.extend(hand.commands);
+        match trouble {
+            Trouble::Poisoned => self.one_by_one(sent).await,
+            Trouble::TryAgain | Trouble::NotOurs => rest.splice(..0, sent).for_each(drop),
+        }
+        self.carry_out(rest).await;
+        let mut looks = draft.looks;
+        looks.extend(hand.looks);
+        self.show(looks).await;
+    }
+
+    /// Carries the commands out, one batch after the other. After a commit that didn't happen, everything is loaded and
+    /// decided anew; a batch that Postgres refuses is narrowed down to the command that it refuses.
+    async fn carry_out(&mut self, mut pending: Vec<Pending>) {
+        for _ in 0..limits::ATTEMPTS_MAX {
+            match self.attempt(&mut pending).await {
+                Ok(()) => return,
+                Err(Trouble::TryAgain) => {}
+                Err(Trouble::NotOurs) => break,
+                Err(Trouble::Poisoned) => return self.one_by_one(pending).await,
+            }
+        }
         pending.into_iter().for_each(|command| command.answer_with(Err(Rejected::Busy { retry_after_s: limits::RETRY_AFTER_S })));
     }
 
@@ -163,100 +386,54 @@ impl Writer {
                 Err(Trouble::Poisoned) => tracing::error!(unit = %self.id, command = name, "Postgres refuses what this command makes"),
                 Err(_) => tracing::warn!(unit = %self.id, command = name, "a command was not committed"),
             }
-            self.loaded = None;
             alone.into_iter().for_each(|command| command.answer_with(Err(Rejected::Internal)));
         }
     }
 
-    /// One batch: decide, commit, answer. On success `pending` is empty.
+    /// One batch by itself: decided, committed, answered. On success `pending` is empty; otherwise the unit is forgotten.
     async fn attempt(&mut self, pending: &mut Vec<Pending>) -> Result<(), Trouble> {
-        let draft = self.decide(pending).await?;
-        if draft.is_empty() {
-            return Ok(());
-        }
-        let (answers, committed) = self.commit(draft).await?;
-        let loaded = self.loaded.as_mut().ok_or(Trouble::TryAgain)?;
-        for (command, answer) in std::mem::take(pending).into_iter().zip(answers) {
-            if let Some(outcome) = answer.to_remember(command.fingerprint, committed) {
-                loaded.window.remember(command.caller(), outcome);
+        let mut draft = Draft::new(self.id);
+        let mut hand = Hand { commands: std::mem::take(pending), looks: Vec::new() };
+        let flight = match self.decide(&mut draft, &mut hand, false).await {
+            Ok(()) => self.hand_over(&mut draft).await,
+            Err(trouble) => Err(trouble),
+        };
+        let trouble = match flight {
+            Ok(None) => return Ok(()),
+            Ok(Some(mut flight)) => match settled((&mut flight.outcome).await) {
+                Ok(base) => {
+                    self.land(flight, base);
+                    return Ok(());
+                }
+                Err(trouble) => {
+                    *pending = commands(flight.answers);
+                    trouble
+                }
+            },
+            Err(trouble) => {
+                *pending = commands(draft.answers);
+                pending.extend(hand.commands);
+                trouble
             }
-            let outcome = answer.outcome(committed);
-            command.answer_with(outcome);
-        }
-        Ok(())
+        };
+        self.loaded = None;
+        Err(trouble)
     }
 
-    /// Decides the commands in turn, each seeing what those before it did.
-    async fn decide(&mut self, pending: &[Pending]) -> Result<Draft, Trouble> {
-        self.load().await?;
-        let known = self.look_up(pending).await?;
-        let plans = self.plans(pending).await?;
-        let now = self.inner.clock.now();
-        let loaded = self.loaded.as_mut().ok_or(Trouble::TryAgain)?;
-        loaded.clock = loaded.clock.max(now);
-        let mut draft = Draft::new(self.id, loaded.clock);
-        for command in pending {
-            let recorded = known.get(&command.caller()).or_else(|| loaded.window.get(&command.caller()));
-            draft.take(&mut loaded.unit, command, recorded, |hash| plans.get(hash).cloned());
+    /// Shows the state of the log. Who can't be shown it is told so by a closed channel.
+    async fn show(&mut self, looks: Vec<Look>) {
+        if looks.is_empty() || self.load().await.is_err() {
+            return;
         }
-        draft.take_due(&mut loaded.unit, limits::DUE_ROUNDS_MAX);
-        Ok(draft)
-    }
-
-    /// Outcomes of earlier commands with these keys that the window doesn't hold.
-    async fn look_up(&self, pending: &[Pending]) -> Result<HashMap<Caller, Recorded>, Trouble> {
-        let window = &self.loaded.as_ref().ok_or(Trouble::TryAgain)?.window;
-        let unknown: Vec<Caller> = pending.iter().map(|command| command.caller()).filter(|caller| window.get(caller).is_none()).collect();
-        if unknown.is_empty() {
-            return Ok(HashMap::new());
-        }
-        let found = command_log::find(&self.inner.pool, self.id.id(), self.id.kind(), &unknown).await;
-        let found = found.map_err(|error| self.trouble("outcomes of earlier commands could not be looked up", &error))?;
-        Ok(found.into_iter().map(draft::recorded).collect())
-    }
-
-    /// The plans that these commands need.
-    async fn plans(&self, pending: &[Pending]) -> Result<HashMap<PlanHash, Arc<Plan>>, Trouble> {
-        let unit = &self.loaded.as_ref().ok_or(Trouble::TryAgain)?.unit;
-        let mut plans = HashMap::new();
-        // A performance that is scheduled and asked for seats in one batch needs the same plan for both.
-        for hash in pending.iter().filter_map(|command| unit.plan_wanted(&command.request.command)) {
-            if plans.contains_key(&hash) {
-                continue;
-            }
-            let plan = self.inner.plans.get(hash).await.map_err(|error| self.trouble("a plan could not be loaded", &error))?;
-            plans.extend(plan.map(|plan| (hash, plan)));
-        }
-        Ok(plans)
-    }
-
-    /// Has the draft made durable. Returns the answers, and the position before its first event.
-    async fn commit(&mut self, draft: Draft) -> Result<(Vec<Answer>, u64), Trouble> {
-        let loaded = self.loaded.as_mut().ok_or(Trouble::TryAgain)?;
-        let next_due = loaded.unit.next_due();
-        let due = (loaded.due_written != Some(next_due)).then(|| NewDue {
-            unit: self.id.id(),
-            unit_kind: self.id.kind(),
-            shard: self.id.shard(),
-            at: next_due,
-        });
-        let (result, committed) = oneshot::channel();
-        let lease = Epoch { shard: self.id.shard(), epoch: loaded.epoch };
-        let submission = Submission { lease, events: draft.events, outcomes: draft.outcomes, due, result };
-        self.inner.submissions.send(submission).await.map_err(|_| Trouble::NotOurs)?;
-        match committed.await {
-            Ok(Ok(base)) => {
-                loaded.due_written = Some(next_due);
-                Ok((draft.answers, base))
-            }
-            Ok(Err(NotCommitted::Poisoned)) => Err(Trouble::Poisoned),
-            Ok(Err(NotCommitted::Lost)) => Err(Trouble::TryAgain),
-            Err(_) => Err(Trouble::NotOurs),
+        let Some(loaded) = &self.loaded else { return };
+        for mut look in looks {
+            look.see(&loaded.unit);
+            look.tell();
         }
     }
 
-    /// The unit as the log has it, under the lease's epoch of this moment.
-    async fn load(&mut self) -> Result<&mut Loaded, Trouble> {
+    /// The unit as the log has it, under the lease's epoch of this moment. Only when nothing decided is on its way.
+    async fn load(&mut self) -> Result<(), Trouble> {
         // The epoch first: whatever an older epoch still commits is in the log before this one exists.
         let epoch = self.inner.ownership.epoch(self.id.shard()).ok_or(Trouble::NotOurs)?;
         if self.loaded.as_ref().is_none_or(|loaded| loaded.epoch != epoch) {
@@ -264,7 +441,7 @@ impl Writer {
             let loaded = self.read(epoch).await.map_err(|error| self.trouble("a unit could not be loaded", &error))?;
             self.loaded = Some(loaded);
         }
-        self.loaded.as_mut().ok_or(Trouble::TryAgain)
+        Ok(())
     }
 
     async fn read(&self, epoch: i64) -> Result<Loaded, StoreError> {
@@ -277,7 +454,25 @@ impl Writer {
             Ok(())
         })
         .await?;
-        Ok(Loaded { unit, epoch, clock, window: Window::default(), due_written: None })
+        let keys = command_log::keys(&self.inner.pool, self.id.id(), limits::KEYS_AT_ONCE + 1).await;
+        let keys = keys.map_err(StoreError::query(format!("read the recorded keys of {}", self.id)))?;
+        let complete = keys.len() <= limits::KEYS_AT_ONCE;
+        let older_keys = (!complete).then(|| self.read_keys());
+        let window = Window::new(complete.then_some(keys));
+        Ok(Loaded { unit, epoch, clock, window, under_way: HashMap::new(), older_keys, due_written: None })
+    }
+
+    /// Reads all recorded keys beside the work; until they are there, Postgres is asked about each key.
+    fn read_keys(&self) -> oneshot::Receiver<Vec<u64>> {
+        let (send, receive) = oneshot::channel();
+        let (pool, id) = (self.inner.pool.clone(), self.id);
+        tokio::spawn(async move {
+            match command_log::keys(&pool, id.id(), limits::KEYS_MAX + 1).await {
+                Ok(keys) => drop(send.send(keys)), // nobody waits for them when the writer has retired
+                Err(error) => tracing::warn!(unit = %id, error = &error as &dyn std::error::Error, "recorded keys could not be read"),
+            }
+        });
+        receive
     }
 
     fn trouble(&self, what: &str, error: &(dyn std::error::Error + 'static)) -> Trouble {
@@ -286,19 +481,58 @@ impl Writer {
     }
 }
 
-impl Pending {
-    fn answer_with(self, outcome: Result<Done, Rejected>) {
-        // Nobody listens when the client hung up; the outcome is recorded all the same.
-        drop(self.answer.send(outcome));
+impl Loaded {
+    /// What is known of a key.
+    fn before(&self, key: &KeyDigest, found: &HashMap<KeyDigest, Recorded>) -> Before {
+        if let Some(fingerprint) = self.under_way.get(key) {
+            return Before::UnderWay(*fingerprint);
+        }
+        match self.window.look(key) {
+            Known::Recorded(recorded) => Before::Recorded(recorded.clone()),
+            Known::Never => Before::Nothing,
+            Known::Unsure => found.get(key).cloned().map_or(Before::Nothing, Before::Recorded),
+        }
+    }
+
+    /// The keys of these commands of which only Postgres knows.
+    fn unsure(&self, commands: &[Pending]) -> Vec<KeyDigest> {
+        let keys = commands.iter().map(|command| command.digest);
+        keys.filter(|key| !self.under_way.contains_key(key) && matches!(self.window.look(key), Known::Unsure)).collect()
+    }
+
+    /// The plans that these commands need. A performance that is scheduled and asked for seats in one batch needs the same
+    /// plan for both.
+    fn plans_wanted(&self, commands: &[Pending]) -> HashSet<PlanHash> {
+        commands.iter().filter_map(|command| self.unit.plan_wanted(&command.request.command)).collect()
+    }
+
+    fn learn_older_keys(&mut self) {
+        if let Some(receiver) = &mut self.older_keys
+            && let Ok(keys) = receiver.try_recv()
+        {
+            self.window.learn(keys);
+            self.older_keys = None;
+        }
     }
 }
 
-/// Why a batch was not carried out.
-enum Trouble {
-    /// Load again and decide again.
-    TryAgain,
-    /// The shard's lease isn't ours.
-    NotOurs,
-    /// Postgres refuses this very data.
-    Poisoned,
+/// How a commit ended. A committer that is gone has lost its leases, or the process stops.
+fn settled(outcome: Result<Result<u64, NotCommitted>, oneshot::error::RecvError>) -> Result<u64, Trouble> {
+    match outcome {
+        Ok(Ok(base)) => Ok(base),
+        Ok(Err(NotCommitted::Poisoned)) => Err(Trouble::Poisoned),
+        Ok(Err(NotCommitted::Lost)) => Err(Trouble::TryAgain),
+        Err(_) => Err(Trouble::NotOurs),
+    }
+}
+
+fn commands(answers: Vec<(Pending, Answer)>) -> Vec<Pending> {
+    answers.into_iter().map(|(command, _)| command).collect()
+}
+
+/// A row of the command log as the window has it.
+fn recorded(outcome: command_log::Outcome) -> (KeyDigest, Recorded) {
+    let recorded =
+        Recorded { fingerprint: outcome.fingerprint, status: outcome.status, body: outcome.body.into(), position: outcome.position };
+    (outcome.digest, recorded)
 }

@@ -1,0 +1,207 @@
+//! `hold`: one seat each, over HTTP, and the same clients against the bare echo route.
+
+use crate::client::Connection;
+use crate::measure::{Ended, Figures, Measure, Window, round};
+use crate::server::{Running, ServerArgs};
+use crate::venue::{Venue, Wish, all_accepted};
+use crate::{Common, executor, pool};
+use anyhow::{Context, Result};
+use clap::Args;
+use serde_json::json;
+use socketing_domain::event::Actor;
+use socketing_domain::{AccountId, HoldId, SystemClock};
+use socketing_domain::{Clock, PerformanceId};
+use socketing_event_store::{PgPool, log};
+use socketing_service::auth::{Claims, Tokens};
+use std::collections::HashMap;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+use tokio::task::JoinSet;
+use tokio::time::sleep;
+use uuid::Uuid;
+
+const WARM_UP: Duration = Duration::from_secs(3);
+const SESSION_S: u32 = 43_200;
+
+#[derive(Args)]
+pub(crate) struct HoldArgs {
+    /// What else runs in the server.
+    #[command(flatten)]
+    server: ServerArgs,
+    /// Against the bare echo route instead.
+    #[arg(long)]
+    echo: bool,
+    /// A snapshot stays open on the database all the time.
+    #[arg(long)]
+    old_snapshot: bool,
+    /// Commands a second, at fixed times, whatever the answers do; 0: each connection asks as soon as it was answered.
+    #[arg(long, default_value_t = 0)]
+    rate: u32,
+}
+
+/// What every client needs.
+struct Load {
+    venue: Venue,
+    tokens: HashMap<AccountId, String>,
+    measure: Measure,
+    echo: bool,
+}
+
+pub(crate) async fn run(common: &Common, args: &HoldArgs) -> Result<Figures> {
+    let pool = pool(common).await?;
+    let venue = {
+        let executor = executor(&pool).await?;
+        let venue = Venue::prepare(&pool, &executor, common.performances, common.hot).await?;
+        executor.stop().await;
+        venue
+    };
+    let server = Running::start(common, &args.server)?;
+    let tokens = sign_in(&pool, &venue.people).await?;
+    touch(&server, &venue, &tokens).await?;
+    let snapshot = if args.old_snapshot { Some(hold_snapshot(&pool).await?) } else { None };
+    let before = log::head(&pool).await?.position;
+    let measure = Measure::new(Window::after(WARM_UP, common.seconds));
+    let load = Arc::new(Load { venue, tokens, measure, echo: args.echo });
+    match args.rate {
+        0 => closed_loop(&server, &load, common.connections).await?,
+        rate => open_loop(&server, &load, common.connections, rate).await?,
+    }
+    let ended = Instant::now();
+    all_accepted(load.measure.accepted(), load.measure.refused())?;
+    let mut figures = load.measure.figures();
+    figures.insert("connections".into(), common.connections.into());
+    if args.server.relay {
+        let lag_s = caught_up(&pool, &common.nats_url, ended).await?;
+        figures.insert("relay_lag_s".into(), json!(round(lag_s)));
+    }
+    figures.insert("events".into(), json!(log::head(&pool).await?.position - before));
+    drop(snapshot);
+    server.stop()?;
+    Ok(figures)
+}
+
+/// Each connection asks as soon as it was answered.
+async fn closed_loop(server: &Running, load: &Arc<Load>, connections: usize) -> Result<()> {
+    let mut clients = JoinSet::new();
+    for _ in 0..connections {
+        let connection = Connection::open(server.address()).await?;
+        clients.spawn(client(connection, load.clone()));
+    }
+    while let Some(ended) = clients.join_next().await {
+        ended.context("a client died")??;
+    }
+    Ok(())
+}
+
+async fn client(mut connection: Connection, load: Arc<Load>) -> Result<()> {
+    while let Some(wish) = load.venue.wish() {
+        if load.measure.window().over() {
+            return Ok(());
+        }
+        let since = Instant::now();
+        let ended = ask(&mut connection, &load, wish).await?;
+        load.measure.ended(ended, since);
+    }
+    Ok(())
+}
+
+/// Commands at fixed times: latency counts from when a command should have been sent.
+async fn open_loop(server: &Running, load: &Arc<Load>, connections: usize, rate: u32) -> Result<()> {
+    let begin = Instant::now();
+    let mut clients = JoinSet::new();
+    for nth in 0..connections {
+        let mut connection = Connection::open(server.address()).await?;
+        let load = load.clone();
+        clients.spawn(async move {
+            let mut turn = nth;
+            loop {
+                let due = begin + Duration::from_secs_f64(turn as f64 / f64::from(rate));
+                turn += connections;
+                tokio::time::sleep_until(due.into()).await;
+                let Some(wish) = load.venue.wish().filter(|_| !load.measure.window().over()) else { return anyhow::Ok(()) };
+                let ended = ask(&mut connection, &load, wish).await?;
+                load.measure.ended(ended, due);
+            }
+        });
+    }
+    while let Some(ended) = clients.join_next().await {
+        ended.context("a client died")??;
+    }
+    Ok(())
+}
+
+async fn ask(connection: &mut Connection, load: &Load, wish: Wish) -> Result<Ended> {
+    let Wish { performance, account, seat } = wish;
+    let hold = HoldId::new();
+    let body = format!(r#"{{"hold_id":"{hold}","seats":[{seat}]}}"#);
+    let answer = if load.echo {
+        connection.post("/echo", "", &body).await?
+    } else {
+        let headers = format!("authorization: Bearer {}\r\nidempotency-key: {hold}\r\n", load.tokens[&account]);
+        connection.post(&format!("/v1/performances/{performance}/holds"), &headers, &body).await?
+    };
+    Ok(match answer.status {
+        200 | 201 => Ended::Accepted,
+        429 | 503 => Ended::Busy,
+        status => {
+            tracing::warn!(status, body = %String::from_utf8_lossy(answer.body), "refused");
+            Ended::Refused
+        }
+    })
+}
+
+/// A signed token for everyone, as the server would have given them.
+async fn sign_in(pool: &PgPool, people: &[AccountId]) -> Result<HashMap<AccountId, String>> {
+    let tokens = Tokens::load(pool).await?.context("the server made no key for tokens")?;
+    let expires_at = SystemClock.now().plus_seconds(SESSION_S);
+    let sign = |account: &AccountId| {
+        let claims = Claims { session: Uuid::now_v7(), actor: Actor::Account(*account), expires_at };
+        (*account, tokens.sign(&claims))
+    };
+    Ok(people.iter().map(sign).collect())
+}
+
+/// Has the server load every performance before the clock: asks for no seats, which is refused.
+async fn touch(server: &Running, venue: &Venue, tokens: &HashMap<AccountId, String>) -> Result<()> {
+    let mut connection = Connection::open(server.address()).await?;
+    for performance in &venue.performances {
+        loaded(&mut connection, *performance, &tokens[&venue.people[0]]).await?;
+    }
+    Ok(())
+}
+
+async fn loaded(connection: &mut Connection, performance: PerformanceId, token: &str) -> Result<()> {
+    loop {
+        let key = Uuid::now_v7();
+        let headers = format!("authorization: Bearer {token}\r\nidempotency-key: {key}\r\n");
+        let body = format!(r#"{{"hold_id":"{}","seats":[]}}"#, HoldId::new());
+        let answer = connection.post(&format!("/v1/performances/{performance}/holds"), &headers, &body).await?;
+        match answer.status {
+            503 => sleep(Duration::from_millis(50)).await,
+            409 | 422 | 400 => return Ok(()),
+            status => anyhow::bail!("touching {performance}: {status} {}", String::from_utf8_lossy(answer.body)),
+        }
+    }
+}
+
+/// What a backup does to the database: a transaction whose snapshot stays open until it is dropped.
+async fn hold_snapshot(pool: &PgPool) -> Result<sqlx::Transaction<'static, sqlx::Postgres>> {
+    let mut transaction = pool.begin().await?;
+    sqlx::query("set transaction isolation level repeatable read").execute(&mut *transaction).await?;
+    sqlx::query("select position from log_head").execute(&mut *transaction).await?;
+    Ok(transaction)
+}
+
+/// Seconds from the end of the load until JetStream has everything that was committed by then.
+async fn caught_up(pool: &PgPool, nats_url: &str, ended: Instant) -> Result<f64> {
+    let head = log::head(pool).await?.position;
+    let client = socketing_nats::connect(&socketing_nats::NatsConfig { url: nats_url.to_owned(), name: "bench".into() }).await?;
+    let jetstream = socketing_nats::jetstream(&client);
+    loop {
+        let mut stream = jetstream.get_stream(socketing_nats::stream::STREAM).await.context("looking at the stream")?;
+        if stream.info().await?.state.last_sequence >= head {
+            return Ok(ended.elapsed().as_secs_f64());
+        }
+        sleep(Duration::from_millis(20)).await;
+    }
+}

@@ -1,0 +1,109 @@
+//! What the system can do on this machine. `./dev bench` starts the servers, runs these and the yardstick in turn, and
+//! prints the ratios; docs/performance.md explains each figure.
+
+mod client;
+mod engine;
+mod hold;
+mod measure;
+mod server;
+mod statement;
+mod venue;
+
+use anyhow::{Context, Result};
+use clap::{Args, Parser, Subcommand};
+use measure::Figures;
+use socketing_command_api::executor::Executor;
+use socketing_command_api::plans::PlanStore;
+use socketing_domain::SystemClock;
+use socketing_event_store::{PgPool, PoolOptions};
+use std::sync::Arc;
+use std::time::Duration;
+use venue::Venue;
+
+#[derive(Parser)]
+#[command(about = "Measures the system on this machine; ./dev bench runs it")]
+struct Cli {
+    #[command(flatten)]
+    common: Common,
+    #[command(subcommand)]
+    benchmark: Benchmark,
+}
+
+#[derive(Args, Clone)]
+struct Common {
+    /// The database: migrated, of a throw-away cluster.
+    #[arg(long, env = "DATABASE_URL", global = true, default_value = "")]
+    database_url: String,
+    /// The NATS server, where the benchmark needs one.
+    #[arg(long, env = "NATS_URL", global = true, default_value = "")]
+    nats_url: String,
+    /// Seconds of steady state.
+    #[arg(long, global = true, default_value_t = 20)]
+    seconds: u64,
+    /// Performances on sale at once.
+    #[arg(long, global = true, default_value_t = 1)]
+    hot: usize,
+    /// Performances prepared before the clock: as many as the run sells out, and one more.
+    #[arg(long, global = true, default_value_t = 12)]
+    performances: usize,
+    /// Connections, or commands in flight.
+    #[arg(long, global = true, default_value_t = 512)]
+    connections: usize,
+}
+
+#[derive(Subcommand)]
+enum Benchmark {
+    /// Brings the database's schema up to date.
+    Migrate,
+    /// The executor in process.
+    Engine,
+    /// The batch's statement by itself.
+    Statement {
+        /// Rows of events, and as many outcomes, in one statement.
+        #[arg(long, default_value_t = 1_000)]
+        rows: usize,
+    },
+    /// Holds over HTTP.
+    Hold(hold::HoldArgs),
+    /// The server that benchmarks over HTTP run against.
+    Server(server::ServerArgs),
+}
+
+#[tokio::main]
+async fn main() -> Result<()> {
+    let cli = Cli::parse();
+    tracing_subscriber::fmt().with_env_filter("warn").with_writer(std::io::stderr).init();
+    let common = &cli.common;
+    let figures = match &cli.benchmark {
+        Benchmark::Migrate => {
+            socketing_event_store::migrate(&pool(common).await?).await?;
+            return Ok(());
+        }
+        Benchmark::Server(args) => return server::run(common, args).await,
+        Benchmark::Engine => engine(common).await?,
+        Benchmark::Statement { rows } => statement::run(&pool(common).await?, *rows, common.seconds).await?,
+        Benchmark::Hold(args) => hold::run(common, args).await?,
+    };
+    println!("{}", serde_json::Value::Object(figures));
+    Ok(())
+}
+
+async fn pool(common: &Common) -> Result<PgPool> {
+    let options = PoolOptions { statement_timeout: Duration::from_secs(120), ..PoolOptions::new("socketing-bench", 10) };
+    socketing_event_store::connect(&common.database_url, &options).await.context("connecting to the database")
+}
+
+async fn executor(pool: &PgPool) -> Result<Executor> {
+    let executor = Executor::start(pool.clone(), PlanStore::new(pool.clone()), Arc::new(SystemClock), "http://127.0.0.1:1").await?;
+    socketing_tests::eventually("the executor owns every shard", || async { executor.shards_owned() == 128 }).await;
+    Ok(executor)
+}
+
+async fn engine(common: &Common) -> Result<Figures> {
+    let pool = pool(common).await?;
+    let executor = executor(&pool).await?;
+    let venue = Arc::new(Venue::prepare(&pool, &executor, common.performances, common.hot).await?);
+    let figures = engine::run(&executor, venue, common.connections, common.seconds).await?;
+    executor.stop().await;
+    Ok(figures)
+}

@@ -1,0 +1,159 @@
+//! The server that benchmarks over HTTP run against: a process of its own, with the routes and layers of `socketing
+//! serve`, and beside them a bare echo of JSON, which is what an HTTP server costs that does nothing.
+
+use crate::{Common, executor, pool};
+use anyhow::{Context, Result};
+use axum::Json;
+use axum::routing::post;
+use clap::{Args, Parser};
+use serde::{Deserialize, Serialize};
+use socketing_command_api::config::CommandApiArgs;
+use socketing_command_api::{http, processes};
+use socketing_domain::SystemClock;
+use socketing_nats::{NatsConfig, Relay, StreamOptions};
+use socketing_notifier::LiveArgs;
+use socketing_projections::{ProjectionArgs, Projections};
+use socketing_service::auth::Auth;
+use socketing_service::config::{HttpArgs, SessionArgs};
+use socketing_service::server::{Bounds, serve};
+use socketing_service::shutdown::Shutdown;
+use socketing_service::stack::{StackConfig, finish};
+use std::io::{BufRead, BufReader, Read};
+use std::net::SocketAddr;
+use std::process::{Child, Command, Stdio};
+use std::sync::Arc;
+use tokio::net::TcpListener;
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+use uuid::Uuid;
+
+/// What runs in the server besides the commands.
+#[derive(Args, Clone, Default)]
+pub(crate) struct ServerArgs {
+    /// The process managers.
+    #[arg(long)]
+    pub(crate) processes: bool,
+    /// The relay to JetStream.
+    #[arg(long)]
+    pub(crate) relay: bool,
+    /// The notifier.
+    #[arg(long)]
+    pub(crate) notifier: bool,
+    /// The projections.
+    #[arg(long)]
+    pub(crate) projections: bool,
+}
+
+/// The options of the services, all at their defaults.
+#[derive(Parser)]
+struct Defaults {
+    #[command(flatten)]
+    http: HttpArgs,
+    #[command(flatten)]
+    session: SessionArgs,
+    #[command(flatten)]
+    command_api: CommandApiArgs,
+    #[command(flatten)]
+    live: LiveArgs,
+    #[command(flatten)]
+    projections: ProjectionArgs,
+}
+
+#[derive(Serialize, Deserialize)]
+struct Echo {
+    hold_id: Uuid,
+    seats: Vec<u32>,
+}
+
+async fn echo(Json(body): Json<Echo>) -> Json<Echo> {
+    Json(body)
+}
+
+/// Serves until its input ends: the benchmark that started it is gone then.
+pub(crate) async fn run(common: &Common, args: &ServerArgs) -> Result<()> {
+    let defaults = Defaults::parse_from(["server"]);
+    let pool = pool(common).await?;
+    let shutdown = Shutdown::on_signals(std::time::Duration::ZERO)?;
+    let auth = Auth::start(&pool, &defaults.session, defaults.http.origins(), shutdown.stop().clone()).await?;
+    let executor = executor(&pool).await?;
+    let clock = Arc::new(SystemClock);
+    let api = http::Api::new(pool.clone(), executor.clone(), auth.clone(), clock, &defaults.command_api, defaults.session.lifetime())?;
+    let mut routes = http::router(api);
+    let jetstream = match common.nats_url.is_empty() {
+        true => None,
+        false => {
+            let client = nats(common).await?;
+            if args.relay {
+                let relay = Relay::new(pool.clone(), &client, StreamOptions::default(), Some(executor.committed()));
+                tokio::spawn(relay.run(CancellationToken::new()));
+            }
+            Some(socketing_nats::jetstream(&client))
+        }
+    };
+    if args.processes {
+        tokio::spawn(processes::run(pool.clone(), jetstream.clone(), executor.clone(), CancellationToken::new()));
+    }
+    if args.projections {
+        let parts = socketing_projections::Parts {
+            pool: pool.clone(),
+            jetstream: jetstream.clone(),
+            auth: auth.clone(),
+            args: defaults.projections.clone(),
+        };
+        routes = routes.merge(Projections::start(parts, &CancellationToken::new(), &TaskTracker::new()).router());
+    }
+    if args.notifier {
+        let notifier = socketing_notifier::start(pool.clone(), jetstream.clone(), auth.clone(), &defaults.live, &shutdown);
+        routes = routes.merge(socketing_notifier::router(&notifier));
+    }
+    let (router, _) = routes.split_for_parts();
+    let router = finish(router, &StackConfig::from(&defaults.http)).route("/echo", post(echo));
+    let listener = TcpListener::bind("127.0.0.1:0").await?;
+    println!("{}", listener.local_addr()?);
+    let stop = CancellationToken::new();
+    let serving = tokio::spawn(serve(listener, router, stop.clone(), Bounds::from(&defaults.http)));
+    tokio::task::spawn_blocking(|| std::io::stdin().read_to_end(&mut Vec::new())).await??;
+    stop.cancel();
+    serving.await?;
+    executor.stop().await;
+    Ok(())
+}
+
+async fn nats(common: &Common) -> Result<async_nats::Client> {
+    let config = NatsConfig { url: common.nats_url.clone(), name: "bench-server".into() };
+    socketing_nats::connect(&config).await.context("connecting to NATS")
+}
+
+/// The server's process.
+pub(crate) struct Running {
+    child: Child,
+    address: SocketAddr,
+}
+
+impl Running {
+    pub(crate) fn start(common: &Common, args: &ServerArgs) -> Result<Running> {
+        let flags =
+            [(args.processes, "--processes"), (args.relay, "--relay"), (args.notifier, "--notifier"), (args.projections, "--projections")];
+        let mut child = Command::new(std::env::current_exe()?)
+            .arg("server")
+            .args(["--database-url", &common.database_url, "--nats-url", &common.nats_url])
+            .args(flags.iter().filter(|(on, _)| *on).map(|(_, flag)| flag))
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .spawn()
+            .context("starting the server")?;
+        let output = child.stdout.take().context("the server's output")?;
+        let line = BufReader::new(output).lines().next().context("the server ended before it listened")??;
+        Ok(Running { child, address: line.parse()? })
+    }
+
+    pub(crate) const fn address(&self) -> SocketAddr {
+        self.address
+    }
+
+    pub(crate) fn stop(mut self) -> Result<()> {
+        drop(self.child.stdin.take());
+        self.child.wait().context("waiting for the server to end")?;
+        Ok(())
+    }
+}
