@@ -20,6 +20,9 @@ use std::sync::Arc;
 use std::time::Duration;
 use venue::Venue;
 
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
 #[derive(Parser)]
 #[command(about = "Measures the system on this machine; ./dev bench runs it")]
 struct Cli {

@@ -2,17 +2,14 @@
 //! that the configuration trusts.
 
 use axum::{
-    extract::{ConnectInfo, FromRequestParts, Request, State},
+    extract::{ConnectInfo, FromRequestParts, Request},
     http::{HeaderMap, request::Parts},
-    middleware::Next,
-    response::Response,
 };
 use std::{
     convert::Infallible,
     fmt,
     net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr},
     str::FromStr,
-    sync::Arc,
 };
 
 /// The other end of a request.
@@ -67,13 +64,12 @@ impl<S: Send + Sync> FromRequestParts<S> for Client {
     }
 }
 
-/// The layer that finds the client.
-pub async fn identify(State(trusted): State<Arc<[Network]>>, mut request: Request, next: Next) -> Response {
+/// Finds the client of a request that came over a connection, and keeps it with the request.
+pub(crate) fn identify(request: &mut Request, trusted: &[Network]) {
     if let Some(ConnectInfo(peer)) = request.extensions().get::<ConnectInfo<SocketAddr>>().copied() {
-        let client = Client::of(peer.ip(), request.headers(), &trusted);
+        let client = Client::of(peer.ip(), request.headers(), trusted);
         request.extensions_mut().insert(client);
     }
-    next.run(request).await
 }
 
 /// An address, or a range of them such as `10.0.0.0/8`.

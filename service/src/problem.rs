@@ -1,6 +1,6 @@
 //! Errors as clients see them: RFC 9457 problem details, in the words of the [catalogue](crate::catalogue).
 //!
-//! A [`Problem`] is made where something fails. The layer [`render`] then writes it in the request's language, with the
+//! A [`Problem`] is made where something fails. The layers around all routes then write it in the request's language, with the
 //! request's path and trace. What goes to clients is a code, the catalogue's texts, a detail written for them, and
 //! named members; never an inner error: those are logged where they are turned into a problem.
 
@@ -13,10 +13,9 @@ use axum::{
     body::Body,
     extract::Request,
     http::{
-        HeaderMap, HeaderName, HeaderValue, StatusCode,
+        HeaderMap, HeaderName, HeaderValue, StatusCode, Uri,
         header::{CONTENT_LANGUAGE, CONTENT_LENGTH, CONTENT_TYPE, RETRY_AFTER, VARY, WWW_AUTHENTICATE},
     },
-    middleware::Next,
     response::{IntoResponse, Response},
 };
 use serde::Serialize;
@@ -247,28 +246,38 @@ impl fmt::Display for Problem {
 impl Error for Problem {}
 
 impl IntoResponse for Problem {
-    /// In English and without the request's path: [`render`] writes it anew with both.
+    /// In English and without the request's path: [`Told::render`] writes it anew with both.
     fn into_response(self) -> Response {
         self.respond(Language::default(), None, None)
     }
 }
 
-/// The layer that writes problems in the request's language, with its path and trace. An error that no handler made (an
-/// unknown path or method, a body that a layer refused) becomes a problem here, so that every error has one shape.
-pub async fn render(request: Request, next: Next) -> Response {
-    let language = Language::of(request.headers());
-    let path = request.uri().path().to_owned();
-    let trace = request.extensions().get::<TraceContext>().cloned();
-    let mut response = next.run(request).await;
-    let problem = match response.extensions_mut().remove::<Problem>() {
-        Some(problem) => problem,
-        None => match unnamed(&response) {
-            Some(code) => Problem::new(code),
-            None => return response,
-        },
-    };
-    let written = problem.respond(language, Some(&path), trace.as_ref());
-    merge(response, written)
+/// Who is told of a problem: in which language, about which path, within which trace.
+pub(crate) struct Told {
+    language: Language,
+    uri: Uri,
+    trace: TraceContext,
+}
+
+impl Told {
+    /// The sender of a request.
+    pub(crate) fn by(request: &Request, trace: TraceContext) -> Told {
+        Told { language: Language::of(request.headers()), uri: request.uri().clone(), trace }
+    }
+
+    /// Writes problems in the request's language, with its path and trace. An error that no handler made (an unknown path
+    /// or method, a body that a layer refused) becomes a problem here, so that every error has one shape.
+    pub(crate) fn render(&self, mut response: Response) -> Response {
+        let problem = match response.extensions_mut().remove::<Problem>() {
+            Some(problem) => problem,
+            None => match unnamed(&response) {
+                Some(code) => Problem::new(code),
+                None => return response,
+            },
+        };
+        let written = problem.respond(self.language, Some(self.uri.path()), Some(&self.trace));
+        merge(response, written)
+    }
 }
 
 /// The code of an error answer that isn't a problem yet: one with no body, or with a layer's plain text.

@@ -12,8 +12,8 @@ use crate::{
 use axum::{
     Router,
     extract::{DefaultBodyLimit, MatchedPath, Request, State},
-    http::{HeaderName, HeaderValue, header},
-    middleware::{Next, from_fn, from_fn_with_state},
+    http::{HeaderMap, HeaderName, HeaderValue, header},
+    middleware::{Next, from_fn_with_state},
     response::{IntoResponse, Response},
     routing::get,
 };
@@ -68,30 +68,33 @@ pub fn finish(router: Router, config: &StackConfig) -> Router {
     router
         .route("/problems/{code}", get(problem::describe))
         .layer(DefaultBodyLimit::max(BODY_BYTES_MAX))
-        .layer(from_fn(catch_panics))
-        .layer(from_fn_with_state(config.request_timeout, limit_time))
-        .layer(from_fn(problem::render))
-        .layer(from_fn(secure))
-        .layer(from_fn_with_state(Arc::clone(&config.trusted_proxies), client::identify))
-        .layer(from_fn(trace))
+        .layer(from_fn_with_state(config.clone(), around))
         .layer(CompressionLayer::new().quality(CompressionLevel::Fastest).compress_when(compression))
 }
 
-/// Gives the request its trace, and logs it: failures and slow ones always, others at debug.
-async fn trace(mut request: Request, next: Next) -> Response {
-    let context = TraceContext::of(request.headers());
-    let route = request.extensions().get::<MatchedPath>().map_or_else(|| "-".to_owned(), |path| path.as_str().to_owned());
-    let method = request.method().clone();
-    let span = tracing::info_span!("request", trace_id = context.trace_id(), %method, route);
-    request.extensions_mut().insert(context);
+/// All that surrounds a request, in one layer: each layer of axum costs two allocations and a copy of the request, and
+/// six of them cost more than deciding a command.
+async fn around(State(config): State<StackConfig>, mut request: Request, next: Next) -> Response {
     let begun = Instant::now();
-    async move {
-        let response = next.run(request).await;
+    let context = TraceContext::of(request.headers());
+    let span = span(&request, &context);
+    let told = problem::Told::by(&request, context.clone());
+    let uri = request.uri().clone();
+    request.extensions_mut().insert(context);
+    client::identify(&mut request, &config.trusted_proxies);
+    async {
+        let mut response = told.render(guarded(config.request_timeout, next.run(request)).await);
+        secure(uri.path(), response.headers_mut());
         log(&response, begun.elapsed());
         response
     }
     .instrument(span)
     .await
+}
+
+fn span(request: &Request, context: &TraceContext) -> tracing::Span {
+    let route = request.extensions().get::<MatchedPath>().map_or("-", MatchedPath::as_str);
+    tracing::info_span!("request", trace_id = context.trace_id(), method = %request.method(), route)
 }
 
 fn log(response: &Response, took: Duration) {
@@ -106,39 +109,35 @@ fn log(response: &Response, took: Duration) {
 }
 
 /// Headers that keep browsers from guessing, framing, and running what isn't ours; and from caching answers of the API.
-async fn secure(request: Request, next: Next) -> Response {
-    let docs = request.uri().path().starts_with("/docs");
-    let api = request.uri().path().starts_with("/v1/");
-    let mut response = next.run(request).await;
-    let mut set = |name: HeaderName, value: &'static str| {
-        response.headers_mut().entry(name).or_insert(HeaderValue::from_static(value));
-    };
-    set(header::CONTENT_SECURITY_POLICY, if docs { CSP_DOCS } else { CSP });
-    set(header::X_CONTENT_TYPE_OPTIONS, "nosniff");
-    set(header::X_FRAME_OPTIONS, "DENY");
-    set(header::REFERRER_POLICY, "same-origin");
-    set(HeaderName::from_static("cross-origin-opener-policy"), "same-origin");
-    set(HeaderName::from_static("cross-origin-resource-policy"), "same-origin");
-    set(HeaderName::from_static("permissions-policy"), "camera=(), geolocation=(), microphone=()");
-    if api {
-        set(header::CACHE_CONTROL, "no-store");
+const SECURE: [(HeaderName, HeaderValue); 6] = [
+    (header::X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff")),
+    (header::X_FRAME_OPTIONS, HeaderValue::from_static("DENY")),
+    (header::REFERRER_POLICY, HeaderValue::from_static("same-origin")),
+    (HeaderName::from_static("cross-origin-opener-policy"), HeaderValue::from_static("same-origin")),
+    (HeaderName::from_static("cross-origin-resource-policy"), HeaderValue::from_static("same-origin")),
+    (HeaderName::from_static("permissions-policy"), HeaderValue::from_static("camera=(), geolocation=(), microphone=()")),
+];
+
+fn secure(path: &str, headers: &mut HeaderMap) {
+    headers.reserve(SECURE.len() + 2);
+    let policy = HeaderValue::from_static(if path.starts_with("/docs") { CSP_DOCS } else { CSP });
+    headers.entry(header::CONTENT_SECURITY_POLICY).or_insert(policy);
+    for (name, value) in SECURE {
+        headers.entry(name).or_insert(value);
     }
-    response
+    if path.starts_with("/v1/") {
+        headers.entry(header::CACHE_CONTROL).or_insert(HeaderValue::from_static("no-store"));
+    }
 }
 
-/// Gives a request up after its time. What it set going isn't undone: commands go on, and a retry learns the outcome.
-async fn limit_time(State(limit): State<Duration>, request: Request, next: Next) -> Response {
-    match tokio::time::timeout(limit, next.run(request)).await {
-        Ok(response) => response,
+/// The handler's answer, or why there is none. A request is given up after its time: what it set going isn't undone,
+/// commands go on, and a retry learns the outcome. A panic of a handler is a bug: it costs its request a 500 and nobody
+/// else anything; the panic hook logs it.
+async fn guarded(limit: Duration, handler: impl Future<Output = Response>) -> Response {
+    match tokio::time::timeout(limit, AssertUnwindSafe(handler).catch_unwind()).await {
+        Ok(Ok(response)) => response,
+        Ok(Err(panic)) => after_panic(panic),
         Err(_) => Problem::new(codes::TIMEOUT).retry_after(Duration::from_secs(1)).into_response(),
-    }
-}
-
-/// A panic of a handler is a bug: it costs its request a 500 and nobody else anything. The panic hook logs it.
-async fn catch_panics(request: Request, next: Next) -> Response {
-    match AssertUnwindSafe(next.run(request)).catch_unwind().await {
-        Ok(response) => response,
-        Err(panic) => after_panic(panic),
     }
 }
 
