@@ -151,7 +151,7 @@ async fn ask(connection: &mut Connection, load: &Load, wish: Wish) -> Result<End
 }
 
 /// A signed token for everyone, as the server would have given them.
-async fn sign_in(pool: &PgPool, people: &[AccountId]) -> Result<HashMap<AccountId, String>> {
+pub(crate) async fn sign_in(pool: &PgPool, people: &[AccountId]) -> Result<HashMap<AccountId, String>> {
     let tokens = Tokens::load(pool).await?.context("the server made no key for tokens")?;
     let expires_at = SystemClock.now().plus_seconds(SESSION_S);
     let sign = |account: &AccountId| {
@@ -162,7 +162,7 @@ async fn sign_in(pool: &PgPool, people: &[AccountId]) -> Result<HashMap<AccountI
 }
 
 /// Has the server load every performance before the clock: asks for no seats, which is refused.
-async fn touch(server: &Running, venue: &Venue, tokens: &HashMap<AccountId, String>) -> Result<()> {
+pub(crate) async fn touch(server: &Running, venue: &Venue, tokens: &HashMap<AccountId, String>) -> Result<()> {
     let mut connection = Connection::open(server.address()).await?;
     for performance in &venue.performances {
         loaded(&mut connection, *performance, &tokens[&venue.people[0]]).await?;

@@ -1,9 +1,12 @@
 //! What the system can do on this machine. `./dev bench` starts the servers, runs these and the yardstick in turn, and
 //! prints the ratios; docs/performance.md explains each figure.
 
+mod aging;
 mod client;
 mod engine;
 mod hold;
+mod join;
+mod journey;
 mod measure;
 mod server;
 mod statement;
@@ -66,6 +69,12 @@ enum Benchmark {
         #[arg(long, default_value_t = 1_000)]
         rows: usize,
     },
+    /// A million people into one line, in process.
+    Join,
+    /// What a hold costs with ever more history.
+    History,
+    /// Everyone's whole way over HTTP.
+    Journey,
     /// Holds over HTTP.
     Hold(hold::HoldArgs),
     /// The server that benchmarks over HTTP run against.
@@ -85,6 +94,9 @@ async fn main() -> Result<()> {
         Benchmark::Server(args) => return server::run(common, args).await,
         Benchmark::Engine => engine(common).await?,
         Benchmark::Statement { rows } => statement::run(&pool(common).await?, *rows, common.seconds).await?,
+        Benchmark::Join => join::run(common).await?,
+        Benchmark::History => aging::run(common).await?,
+        Benchmark::Journey => journey::run(common).await?,
         Benchmark::Hold(args) => hold::run(common, args).await?,
     };
     println!("{}", serde_json::Value::Object(figures));

@@ -40,13 +40,21 @@ pub(crate) struct Wish {
 impl Venue {
     /// So many performances of 50,000 seats on sale, `hot` of them at a time, with 50,000 people inside each.
     pub(crate) async fn prepare(pool: &PgPool, executor: &Executor, performances: usize, hot: usize) -> Result<Venue> {
+        let venue = Venue::open(pool, executor, performances, hot).await?;
+        for performance in &venue.performances {
+            join_all(executor, *performance, &venue.people).await?;
+        }
+        Ok(venue)
+    }
+
+    /// The same with nobody inside yet.
+    pub(crate) async fn open(pool: &PgPool, executor: &Executor, performances: usize, hot: usize) -> Result<Venue> {
         let plan = import(pool, &small_plan(SEATS / SEATS_PER_ROW, SEATS_PER_ROW)).await?;
         let people: Vec<AccountId> = (0..SEATS).map(|_| AccountId::new()).collect();
         let mut on_sale = Vec::new();
         for nth in 0..performances {
             let performance = spread(nth);
             put_on_sale(executor, performance, plan, SEATS).await?;
-            join_all(executor, performance, &people).await?;
             on_sale.push(performance);
         }
         Ok(Venue { people, performances: on_sale, hot, next: AtomicUsize::new(0) })

@@ -218,7 +218,7 @@ impl Writer {
             // woken, would wait for this very thread: it gets it now.
             let next = self.hand_over(&mut draft).await;
             tokio::task::yield_now().await;
-            let landed = std::mem::replace(&mut flight, None);
+            let landed = flight.take();
             landed.into_iter().for_each(|landed| self.land(landed, base));
             match next {
                 Ok(sent) => (flight, room) = (sent, Room::WHOLE),

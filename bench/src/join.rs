@@ -1,0 +1,70 @@
+//! `join`: a million people into one line, in process; and what one who waits takes of memory.
+
+use crate::measure::{Figures, round};
+use crate::venue::{put_on_sale, request};
+use crate::{Common, executor, pool};
+use anyhow::{Context, Result, anyhow};
+use futures::{StreamExt, TryStreamExt, stream};
+use serde_json::json;
+use socketing_domain::event::Actor;
+use socketing_domain::unit::Command;
+use socketing_domain::waiting_room::{self, WaitingRoom};
+use socketing_domain::{AccountId, EntryId, PerformanceId, ShowId, Timestamp};
+use socketing_tests::stage::{import, small_plan};
+use std::time::Instant;
+
+const PEOPLE: u64 = 1_000_000;
+
+pub(crate) async fn run(common: &Common) -> Result<Figures> {
+    // First, while the process is small: the line's own state, without keys, queues and answers.
+    let bytes_per_person = memory_of_a_line()?;
+    let pool = pool(common).await?;
+    let executor = executor(&pool).await?;
+    let performance = PerformanceId::new();
+    let plan = import(&pool, &small_plan(10, 10)).await?;
+    put_on_sale(&executor, performance, plan, 1).await?;
+    let before = resident_bytes()?;
+    let begun = Instant::now();
+    let joins = stream::iter(0..PEOPLE).map(|_| async {
+        let join = Command::Line(waiting_room::Command::JoinQueue { entry: EntryId::new(), party: None });
+        let done = executor.execute(request(performance, Actor::Account(AccountId::new()), join)).await;
+        done.map(drop).map_err(|rejected| anyhow!("joining: {rejected}"))
+    });
+    joins.buffer_unordered(common.connections).try_collect::<Vec<()>>().await?;
+    let took_s = begun.elapsed().as_secs_f64();
+    let process_bytes = (resident_bytes()? - before) / PEOPLE as f64;
+    executor.stop().await;
+    let mut figures = Figures::new();
+    figures.insert("per_s".into(), json!(round(PEOPLE as f64 / took_s)));
+    figures.insert("bytes_per_person".into(), json!(bytes_per_person.round()));
+    figures.insert("process_bytes_per_person".into(), json!(process_bytes.round()));
+    figures.insert("people".into(), json!(PEOPLE));
+    figures.insert("in_flight".into(), json!(common.connections));
+    Ok(figures)
+}
+
+/// Bytes that one who waits takes in the line's state, of a million.
+fn memory_of_a_line() -> Result<f64> {
+    let before = resident_bytes()?;
+    let mut line = WaitingRoom::default();
+    line.evolve(&waiting_room::Event::LineOpened {
+        show: ShowId::new(),
+        sale_opens_at: Timestamp::from_millis(0),
+        capacity: 1,
+        session_seconds: 900,
+    });
+    for number in 1..=PEOPLE {
+        let account = AccountId::new();
+        line.evolve(&waiting_room::Event::QueueJoined { entry: EntryId::new(), number, account, party: None, members: vec![account] });
+    }
+    let bytes = (resident_bytes()? - before) / PEOPLE as f64;
+    assert_eq!(u64::from(line.people_waiting()), PEOPLE);
+    Ok(bytes)
+}
+
+fn resident_bytes() -> Result<f64> {
+    const PAGE_BYTES: f64 = 4096.0;
+    let statm = std::fs::read_to_string("/proc/self/statm").context("reading the process's memory")?;
+    let pages: f64 = statm.split_whitespace().nth(1).context("a number of pages")?.parse()?;
+    Ok(pages * PAGE_BYTES)
+}
