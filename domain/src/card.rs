@@ -67,7 +67,8 @@ mod tests {
             assert_eq!(good.parse::<CardToken>().map(String::from), Ok(good.to_owned()));
         }
         let long = format!("tok_{}", "a".repeat(CARD_TOKEN_CHARS_MAX - 3));
-        for bad in ["", "tok_", "tok_1234567", "4242424242424242", "tok_4242 4242 4242", "tok_approved-1", "tok_카드카드카드", &long] {
+        for bad in ["", "tok_", "tok_1234567", "4242424242424242", "tok_4242 4242 4242", "tok_approved-1", "tok_카드카드카드", &long]
+        {
             assert_eq!(bad.parse::<CardToken>(), Err(NotACardToken), "{bad}");
         }
         assert!(serde_json::from_str::<CardToken>(r#""4242424242424242""#).is_err());

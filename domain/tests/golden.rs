@@ -202,9 +202,22 @@ fn before_there_were_cards_everything_was_paid_by_socketpay() {
         let stored = fs::read_to_string(folder().join(format!("performance/{event_type}.v1.json"))).unwrap();
         Event::decode("performance", event_type, "1", &stored).unwrap()
     };
-    let started = performance::Event::PaymentStarted { payment: id(60), booking: id(50), account: id(1), method: Means::Socketpay, amount: won(198_000) };
+    let started = performance::Event::PaymentStarted {
+        payment: id(60),
+        booking: id(50),
+        account: id(1),
+        method: Means::Socketpay,
+        amount: won(198_000),
+    };
     assert_eq!(read("PaymentStarted"), Event::Performance(started));
-    let due = performance::Event::RefundDue { refund: id(70), payment: id(60), booking: id(50), account: id(1), method: Method::Socketpay, amount: won(198_000) };
+    let due = performance::Event::RefundDue {
+        refund: id(70),
+        payment: id(60),
+        booking: id(50),
+        account: id(1),
+        method: Method::Socketpay,
+        amount: won(198_000),
+    };
     assert_eq!(read("RefundDue"), Event::Performance(due));
 }
 

@@ -5,7 +5,7 @@ use super::testing::{Log, told};
 use super::{commands, deadlines, decoding, line, money, positions, seats, sequences};
 use serde_json::value::RawValue;
 use socketing_domain::event::{Event, StreamId};
-use socketing_domain::performance::{Cancellation, Event as P, Line, Method, Release};
+use socketing_domain::performance::{Cancellation, Event as P, Line, Means, Method, Release};
 use socketing_domain::waiting_room::{Departure, Event as L};
 use socketing_domain::wallet::Event as W;
 use socketing_domain::{
@@ -128,7 +128,7 @@ impl Sale {
 
     fn start_payment(&mut self, fan: &Fan) {
         let Fan { account, booking, payment, .. } = *fan;
-        self.perform(P::PaymentStarted { payment, booking, account, method: Method::Socketpay, amount: won(1000) });
+        self.perform(P::PaymentStarted { payment, booking, account, method: Means::Socketpay, amount: won(1000) });
     }
 
     fn charge(&mut self, fan: &Fan, amount: i64, balance: i64) {
@@ -147,7 +147,7 @@ impl Sale {
 
     fn owe(&mut self, fan: &Fan) {
         let Fan { account, booking, payment, refund, .. } = *fan;
-        self.perform(P::RefundDue { refund, payment, booking, account, amount: won(1000) });
+        self.perform(P::RefundDue { refund, payment, booking, account, method: Method::Socketpay, amount: won(1000) });
     }
 
     fn pay_back(&mut self, fan: &Fan, balance: i64) {

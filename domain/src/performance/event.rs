@@ -1,7 +1,8 @@
 //! What happens at a performance, and what may be asked of it.
 
 use crate::{
-    AccountId, BookingId, CardToken, HoldId, PartyId, PaymentId, RefundId, SeatIndex, ShowId, Timestamp, Won, plan::PlanHash, show::CategoryPrice,
+    AccountId, BookingId, CardToken, HoldId, PartyId, PaymentId, RefundId, SeatIndex, ShowId, Timestamp, Won, plan::PlanHash,
+    show::CategoryPrice,
 };
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
