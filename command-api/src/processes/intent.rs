@@ -24,7 +24,7 @@ pub(super) enum Intent {
         charge: Charge,
         token: CardToken,
     },
-    /// The card provider has news → ask it, tell the performance.
+    /// The card provider has news, or has refused a while ago → ask it, tell the performance.
     AskAgain(Charge),
     /// Refund to the wallet due → pay it back, tell the performance.
     PayBack(Refund),

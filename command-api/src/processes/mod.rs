@@ -127,7 +127,7 @@ struct Workers<'a> {
 }
 
 /// An intent, and what came of trying it.
-type Tried = (Queued, Result<(), StepError>);
+type Tried = (Queued, Result<Option<Intent>, StepError>);
 
 impl Workers<'_> {
     /// Carries intents out, many at once, until Postgres fails.
@@ -160,7 +160,7 @@ impl Workers<'_> {
         (queued, outcome)
     }
 
-    async fn try_once(self, queued: &Queued) -> Result<(), StepError> {
+    async fn try_once(self, queued: &Queued) -> Result<Option<Intent>, StepError> {
         if queued.intent.moves_money_outside() && !queued.in_doubt {
             queue::begin_doubt(self.pool, queued.id).await?;
         }
@@ -170,10 +170,13 @@ impl Workers<'_> {
     }
 
     async fn settle(self, under_way: &mut HashSet<Uuid>, finished: Vec<Tried>) -> Result<(), StoreError> {
-        let mut done = Vec::new();
+        let (mut done, mut later) = (Vec::new(), Vec::new());
         for (queued, outcome) in finished {
             match outcome {
-                Ok(()) => done.push(queued.id),
+                Ok(more) => {
+                    done.push(queued.id);
+                    later.extend(more.map(|intent| (queued.position, intent)));
+                }
                 Err(error) => {
                     let error = chain(&error);
                     tracing::warn!(intent = ?queued.intent, attempts = queued.attempts + 1, error, "an intent is tried again later");
@@ -182,7 +185,7 @@ impl Workers<'_> {
                 }
             }
         }
-        queue::done(self.pool, &done).await?;
+        queue::done(self.pool, &done, &later, self.payments.deadline).await?;
         under_way.retain(|id| !done.contains(id));
         Ok(())
     }

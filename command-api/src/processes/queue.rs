@@ -31,22 +31,26 @@ const PAUSE_MAX: Duration = Duration::from_secs(30);
 
 /// Adds intents, in the transaction that moves the checkpoint past their events.
 pub(super) async fn add(transaction: &mut PgConnection, intents: &[(u64, Intent)]) -> Result<(), StoreError> {
+    insert(transaction, intents, Duration::ZERO).await.map_err(StoreError::query("add intents"))
+}
+
+async fn insert(transaction: &mut PgConnection, intents: &[(u64, Intent)], wait: Duration) -> Result<(), sqlx::Error> {
     let ids: Vec<Uuid> = intents.iter().map(|_| Uuid::now_v7()).collect();
     let positions: Vec<i64> = intents.iter().map(|(position, _)| *position as i64).collect();
     let lanes: Vec<&str> = intents.iter().map(|(_, intent)| intent.lane().name()).collect();
     let bodies: Vec<Json<&Intent>> = intents.iter().map(|(_, intent)| Json(intent)).collect();
     sqlx::query(
-        "insert into intents (id, position, lane, intent)
-         select id, position, lane, intent::json
+        "insert into intents (id, position, lane, intent, next_try_at)
+         select id, position, lane, intent::json, clock_timestamp() + $5
          from unnest($1::uuid[], $2::bigint[], $3::text[], $4::jsonb[]) as i (id, position, lane, intent)",
     )
     .bind(ids)
     .bind(positions)
     .bind(lanes)
     .bind(bodies)
+    .bind(wait)
     .execute(transaction)
-    .await
-    .map_err(StoreError::query("add intents"))?;
+    .await?;
     Ok(())
 }
 
@@ -88,13 +92,16 @@ pub(super) async fn begin_doubt(pool: &PgPool, id: Uuid) -> Result<(), StoreErro
     Ok(())
 }
 
-/// Deletes what is done. Losing this in a crash is harmless (it would be done again, to no effect), so it doesn't wait
-/// for the disk.
-pub(super) async fn done(pool: &PgPool, ids: &[Uuid]) -> Result<(), StoreError> {
+/// Deletes what is done, and adds what is to be done so much later, if anything is. Losing this in a crash is harmless
+/// (it would be done again, to no effect), so it doesn't wait for the disk.
+pub(super) async fn done(pool: &PgPool, ids: &[Uuid], later: &[(u64, Intent)], wait: Duration) -> Result<(), StoreError> {
     let deleted = async {
         let mut transaction = pool.begin().await?;
         sqlx::query("set local synchronous_commit = off").execute(&mut *transaction).await?;
         sqlx::query("delete from intents where id = any($1)").bind(ids).execute(&mut *transaction).await?;
+        if !later.is_empty() {
+            insert(&mut transaction, later, wait).await?;
+        }
         transaction.commit().await
     };
     deleted.await.map_err(StoreError::query("delete intents that are done"))

@@ -45,17 +45,23 @@ pub(super) struct Steps<'a> {
 }
 
 impl Steps<'_> {
-    pub(super) async fn carry_out(&self, intent: Intent) -> Result<(), StepError> {
+    /// Carries an intent out; what it gives is to be done later.
+    pub(super) async fn carry_out(&self, intent: Intent) -> Result<Option<Intent>, StepError> {
         match intent {
-            Intent::OpenWallet { account } => self.open_wallet(account).await,
-            Intent::PutOnSale { show } => self.put_on_sale(show).await,
-            Intent::TakePayment(charge) => self.take_payment(&self.wallets(), &charge, &()).await,
-            Intent::ChargeCard { charge, token } => self.take_payment(self.card()?, &charge, &token).await,
-            Intent::AskAgain(charge) => self.ask_again(&charge).await,
-            Intent::PayBack(refund) => self.pay_back(&self.wallets(), &refund).await,
-            Intent::RefundCard(refund) => self.pay_back(self.card()?, &refund).await,
-            Intent::MakeRoom { performance, booking, account } => self.make_room(performance, booking, account).await,
+            Intent::OpenWallet { account } => self.open_wallet(account).await?,
+            Intent::PutOnSale { show } => self.put_on_sale(show).await?,
+            Intent::TakePayment(charge) => _ = self.take_payment(&self.wallets(), &charge, &()).await?,
+            Intent::ChargeCard { charge, token } => {
+                let verdict = self.take_payment(self.card()?, &charge, &token).await?;
+                // The provider is taken at its word, and asked once more: its news of a change of mind may be lost.
+                return Ok((verdict != Verdict::Taken).then_some(Intent::AskAgain(charge)));
+            }
+            Intent::AskAgain(charge) => self.ask_again(&charge).await?,
+            Intent::PayBack(refund) => self.pay_back(&self.wallets(), &refund).await?,
+            Intent::RefundCard(refund) => self.pay_back(self.card()?, &refund).await?,
+            Intent::MakeRoom { performance, booking, account } => self.make_room(performance, booking, account).await?,
         }
+        Ok(None)
     }
 
     async fn open_wallet(&self, account: AccountId) -> Result<(), StepError> {
@@ -98,15 +104,16 @@ impl Steps<'_> {
     }
 
     /// Has a payment taken by its provider, then tells the performance what came of it.
-    async fn take_payment<P: Provider>(&self, provider: &P, charge: &Charge, means: &P::Means) -> Result<(), StepError> {
+    async fn take_payment<P: Provider>(&self, provider: &P, charge: &Charge, means: &P::Means) -> Result<Verdict, StepError> {
         let verdict = match self.in_doubt {
             false => provider.charge(charge, means).await?,
             true => provider.resolve(charge, means, self.overdue).await?,
         };
-        self.tell(charge, verdict).await
+        self.tell(charge, verdict).await?;
+        Ok(verdict)
     }
 
-    /// The provider has news of a payment: it is asked what it is. Its news alone is nobody's word.
+    /// There may be news of a payment: the provider is asked what it is. Its message alone is nobody's word.
     async fn ask_again(&self, charge: &Charge) -> Result<(), StepError> {
         match self.card()?.ask(charge).await? {
             Some(verdict) => self.tell(charge, verdict).await,

@@ -50,7 +50,7 @@ impl Desk {
         open_payments(&self.stage.db.pool, Some(State::InDoubt), deadline, 100).await.expect("open payments").payments
     }
 
-    /// Every event was followed, and nothing is left to be done.
+    /// Every event was followed, and nothing is left to be done soon.
     async fn settles(&self) {
         settles(&self.stage.db.pool).await;
     }
@@ -88,7 +88,7 @@ impl Desk {
 
 /// Waits until every event was followed, and nothing is left to be done.
 pub(crate) async fn settles(pool: &PgPool) {
-    let settled = "select not exists (select from intents)
+    let settled = "select not exists (select from intents where next_try_at < clock_timestamp() + interval '1 minute')
         and (select position from checkpoints where name = 'processes') = (select position from log_head)";
     let is_settled = || async { sqlx::query_scalar::<_, Option<bool>>(settled).fetch_one(pool).await.ok().flatten() == Some(true) };
     eventually("everything is settled", || async { is_settled().await }).await;
@@ -244,7 +244,7 @@ async fn a_payment_in_doubt_waits_for_its_provider_and_operators_see_it() -> Res
 
 /// A provider that answers nobody keeps nobody else's payment waiting, however many wait for it.
 #[tokio::test(flavor = "multi_thread")]
-async fn a_slow_provider_is_asked_by_few_at_once_and_keeps_nobody_else_waiting() -> Result<()> {
+async fn a_provider_that_answers_nobody_keeps_nobody_else_waiting() -> Result<()> {
     let desk = Desk::open().await?;
     desk.cards.order(json!({ "on": "charge", "fault": "time_out_before", "times": 1000 })).await;
     let processes = desk.processes(NEVER);
@@ -359,6 +359,20 @@ async fn stopped_while_money_goes_back() -> Result<()> {
     let processes = desk.processes(NEVER);
     happened(&desk.stage, "RefundCompleted", 1).await;
     desk.assert_balanced().await;
+    processes.stop().await
+}
+
+/// A change of mind that nobody sends news of: the provider is asked once more, after the deadline.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_refusal_is_asked_about_once_more() -> Result<()> {
+    let desk = Desk::open().await?;
+    let processes = desk.processes(SOON * 2);
+    desk.cards.order(json!({ "on": "charge", "fault": "charge_late", "ms": 50 })).await;
+    desk.buy(1, "approved").await?;
+    happened(&desk.stage, "PaymentFailed", 1).await;
+    happened(&desk.stage, "RefundCompleted", 1).await;
+    desk.assert_balanced().await;
+    assert_eq!(desk.cards.taken_and_back().await, (PRICE, PRICE));
     processes.stop().await
 }
 
