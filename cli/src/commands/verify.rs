@@ -22,7 +22,7 @@ pub(crate) struct VerifyArgs {
     /// Seconds that JetStream and the read models may take to catch up with the log.
     #[arg(long, default_value_t = 15, value_name = "SECONDS", value_parser = clap::value_parser!(u64).range(0..=3600))]
     patience: u64,
-    /// The card provider's address: its charges are held against the log too.
+    /// The card provider's address: its charges are held against the log too. Without it, the one that `./dev up` wrote down.
     #[arg(long, env = "SOCKETING_CARD_URL", value_name = "URL", requires = "card_key")]
     card_url: Option<String>,
     /// The key that the card provider knows us by.
@@ -39,7 +39,7 @@ pub(crate) async fn run(args: VerifyArgs, output: Output) -> anyhow::Result<Exit
     let options = PoolOptions { statement_timeout: STATEMENT_TIMEOUT, ..PoolOptions::new("socketing-verify", 4) };
     let pool = operator::database(system.database_url()?, &options).await?;
     let phase = Phase::begin(output, "verify", log::head(&pool).await?.position);
-    let provider = args.card_url.zip(args.card_key).map(|(url, key)| CardProvider::new(url, key)).transpose()?;
+    let provider = args.card_url.zip(args.card_key).or_else(|| system.card()).map(|(url, key)| CardProvider::new(url, key)).transpose()?;
     let report =
         verify::run(&pool, system.nats_url()?, provider, Duration::from_secs(args.patience), |position| phase.at(position)).await?;
     phase.end(&format!("{} events", grouped(report.head)));

@@ -268,7 +268,9 @@ async fn money_balances_whoever_is_killed_while_people_pay_by_card() {
     let ran = desk.servers.run(&desk.serving.url, &["payments", "--state", "in_doubt"]).await;
     assert!(ran.code() == Some(0) && ran.out().contains("0 open, 0 overdue"), "{}{}", ran.out(), ran.err());
     let stray = json!({ "token": desk.fan().card_token().await, "amount": 7, "currency": "KRW" });
-    let charge = desk.http.post(format!("{}/v1/charges", desk.cards_url)).bearer_auth(KEY).header("idempotency-key", "stray").json(&stray);
+    let reference = format!("{performance}.{}", Uuid::now_v7());
+    let charge =
+        desk.http.post(format!("{}/v1/charges", desk.cards_url)).bearer_auth(KEY).header("idempotency-key", reference).json(&stray);
     assert_eq!(charge.send().await.unwrap().status(), StatusCode::OK);
     let (code, report) = desk.verify().await;
     assert_eq!(code, Some(3), "a charge that nobody asked for is found: {report:#}");
