@@ -12,7 +12,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Optional
 
-from . import processes, rust, web
+from . import keep, processes, rust, web
 from .layout import Layout, write_private
 from .nats import Nats
 from .postgres import LASTING, Durability, Postgres
