@@ -4,6 +4,7 @@ use crate::accounts::HashPool;
 use crate::payments::Payments;
 use crate::payments::card::{CardConfig, CardProvider};
 use clap::Args;
+use socketing_service::config::Secret;
 use socketing_service::{catalogue::codes, limit::Limit, limit::Rate};
 use std::{num::NonZeroUsize, str::FromStr, thread::available_parallelism, time::Duration};
 
@@ -58,11 +59,11 @@ pub struct PaymentArgs {
 
     /// The key that the card provider knows us by.
     #[arg(long, env = "SOCKETING_CARD_KEY", hide_env_values = true, requires = "card_url")]
-    pub card_key: Option<String>,
+    pub card_key: Option<Secret>,
 
     /// The secret that the card provider signs its messages with; at least 16 characters.
     #[arg(long, env = "SOCKETING_CARD_WEBHOOK_SECRET", hide_env_values = true, value_parser = webhook_secret, requires = "card_url")]
-    pub card_webhook_secret: Option<String>,
+    pub card_webhook_secret: Option<Secret>,
 
     /// Milliseconds after which an answer of the card provider isn't waited for any longer: the payment is in doubt then.
     #[arg(long, env = "SOCKETING_CARD_TIMEOUT_MS", default_value_t = 10_000, value_parser = clap::value_parser!(u64).range(50..=120_000))]
@@ -86,11 +87,11 @@ fn card_url(text: &str) -> Result<String, String> {
     }
 }
 
-fn webhook_secret(text: &str) -> Result<String, String> {
+fn webhook_secret(text: &str) -> Result<Secret, String> {
     if text.len() < WEBHOOK_SECRET_BYTES_MIN {
         return Err(format!("the secret needs at least {WEBHOOK_SECRET_BYTES_MIN} characters"));
     }
-    Ok(text.to_owned())
+    Ok(text.to_owned().into())
 }
 
 impl PaymentArgs {
@@ -103,7 +104,7 @@ impl PaymentArgs {
         let (Some(url), Some(key), Some(webhook_secret)) = (&self.card_url, &self.card_key, &self.card_webhook_secret) else {
             return Ok(Payments { card: None, deadline });
         };
-        let (url, key, webhook_secret) = (url.clone(), key.clone(), webhook_secret.clone());
+        let (url, key, webhook_secret) = (url.clone(), key.expose().to_owned(), webhook_secret.expose().to_owned());
         let timeout = Duration::from_millis(self.card_timeout_ms);
         let card = CardProvider::new(CardConfig { url, key, webhook_secret, timeout, in_flight: self.card_in_flight.into() })?;
         Ok(Payments { card: Some(card), deadline })

@@ -4,7 +4,7 @@ use crate::failure::{Exit, Failure};
 use anyhow::Context as _;
 use clap::Args;
 use socketing_card_sandbox::{Options, Sandbox};
-use socketing_service::config::LogArgs;
+use socketing_service::config::{LogArgs, Secret};
 use socketing_service::shutdown::Shutdown;
 use socketing_service::telemetry;
 use std::net::SocketAddr;
@@ -25,11 +25,11 @@ pub(crate) struct CardSandboxArgs {
 
     /// The key that its merchant shows.
     #[arg(long, env = "SOCKETING_CARD_KEY", hide_env_values = true)]
-    key: String,
+    key: Secret,
 
     /// The secret that its messages are signed with.
     #[arg(long, env = "SOCKETING_CARD_WEBHOOK_SECRET", hide_env_values = true)]
-    webhook_secret: String,
+    webhook_secret: Secret,
 
     /// Where its messages go, such as http://127.0.0.1:8600/v1/webhooks/card. It may be told later.
     #[arg(long, env = "SOCKETING_CARD_WEBHOOK_URL", value_name = "URL")]
@@ -42,7 +42,8 @@ pub(crate) struct CardSandboxArgs {
 /// Runs until it is told to stop.
 pub(crate) async fn run(args: CardSandboxArgs) -> anyhow::Result<Exit> {
     telemetry::init(&args.log).map_err(|error| Failure::new(Exit::Usage, "can't begin logging").because(error))?;
-    let options = Options { key: args.key, webhook_secret: args.webhook_secret, webhook_url: args.webhook_url };
+    let (key, webhook_secret) = (args.key.expose().to_owned(), args.webhook_secret.expose().to_owned());
+    let options = Options { key, webhook_secret, webhook_url: args.webhook_url };
     let sandbox = Sandbox::open(&args.file, options).with_context(|| format!("opening {}", args.file.display()))?;
     let listener = TcpListener::bind(args.listen).await.with_context(|| format!("listening on {}", args.listen))?;
     let shutdown = Shutdown::on_signals(Duration::ZERO).context("watching for signals")?;

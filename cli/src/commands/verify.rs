@@ -8,6 +8,7 @@ use crate::system::SystemArgs;
 use crate::verify::{self, CardProvider, Findings, Report};
 use clap::Args;
 use socketing_event_store::{PoolOptions, log};
+use socketing_service::config::Secret;
 use std::time::Duration;
 
 /// Ordering the outcomes of a long sale may take a while.
@@ -27,7 +28,7 @@ pub(crate) struct VerifyArgs {
     card_url: Option<String>,
     /// The key that the card provider knows us by.
     #[arg(long, env = "SOCKETING_CARD_KEY", hide_env_values = true, requires = "card_url")]
-    card_key: Option<String>,
+    card_key: Option<Secret>,
     #[command(flatten)]
     system: SystemArgs,
 }
@@ -39,7 +40,12 @@ pub(crate) async fn run(args: VerifyArgs, output: Output) -> anyhow::Result<Exit
     let options = PoolOptions { statement_timeout: STATEMENT_TIMEOUT, ..PoolOptions::new("socketing-verify", 4) };
     let pool = operator::database(system.database_url()?, &options).await?;
     let phase = Phase::begin(output, "verify", log::head(&pool).await?.position);
-    let provider = args.card_url.zip(args.card_key).or_else(|| system.card()).map(|(url, key)| CardProvider::new(url, key)).transpose()?;
+    let provider = args
+        .card_url
+        .zip(args.card_key.map(|key| key.expose().to_owned()))
+        .or_else(|| system.card())
+        .map(|(url, key)| CardProvider::new(url, key))
+        .transpose()?;
     let report =
         verify::run(&pool, system.nats_url()?, provider, Duration::from_secs(args.patience), |position| phase.at(position)).await?;
     phase.end(&format!("{} events", grouped(report.head)));

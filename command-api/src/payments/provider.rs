@@ -3,7 +3,7 @@
 use crate::executor::Rejected;
 use serde::{Deserialize, Serialize};
 use socketing_domain::refusal::Reason;
-use socketing_domain::{AccountId, BookingId, PaymentId, PerformanceId, RefundId, Won};
+use socketing_domain::{AccountId, BookingId, PaymentId, PerformanceId, Refusal, RefundId, Won};
 use std::future::Future;
 
 /// A payment to be taken. Its id is its client's, and unique within its performance only.
@@ -66,10 +66,10 @@ pub(crate) trait Provider {
 pub(crate) enum Doubt {
     /// The wallet's writer didn't take the command.
     #[error("{step} was not carried out: {rejected}")]
-    NotTaken { step: &'static str, rejected: Rejected },
+    NotTaken { step: &'static str, rejected: Box<Rejected> },
     /// A wallet refuses what no wallet should be asked: kept for an operator to see.
     #[error("{step} was refused: {refusal}")]
-    Refused { step: &'static str, refusal: socketing_domain::Refusal },
+    Refused { step: &'static str, refusal: Box<Refusal> },
     /// No answer in time, or the connection was cut.
     #[error("{request}: no answer")]
     NoAnswer { request: &'static str, source: reqwest::Error },

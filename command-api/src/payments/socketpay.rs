@@ -8,8 +8,9 @@ use socketing_domain::event::Actor;
 use socketing_domain::unit::{Command, UnitId};
 use socketing_domain::wallet::Command as Wallet;
 
-/// The part of the system that wallets' events name.
-const PART: &str = "payments";
+/// The parts of the system that wallets' events name.
+const OPENS: Actor = Actor::System("accounts");
+const MOVES: Actor = Actor::System("payments");
 
 /// Wallets, through the executor.
 pub(crate) struct SocketPay<'a> {
@@ -19,8 +20,8 @@ pub(crate) struct SocketPay<'a> {
 }
 
 impl SocketPay<'_> {
-    async fn send(&self, account: AccountId, command: Wallet, key: String) -> Result<(), Rejected> {
-        let (unit, command, actor) = (UnitId::Wallet(account), Command::Wallet(command), Actor::System(PART));
+    async fn send(&self, actor: Actor, account: AccountId, command: Wallet, key: String) -> Result<(), Rejected> {
+        let (unit, command) = (UnitId::Wallet(account), Command::Wallet(command));
         let request = Request { unit, command, actor, key, traceparent: None, causation: self.causation.clone() };
         self.executor.execute(request).await.map(drop)
     }
@@ -33,10 +34,10 @@ impl Provider for SocketPay<'_> {
         let Charge { performance, booking, payment, account, amount } = *charge;
         // Someone who pays right after signing up may be faster than the policy that opens their wallet.
         let open = Wallet::OpenWallet { account };
-        let opened = self.send(account, open, "open-wallet".to_owned()).await;
+        let opened = self.send(OPENS, account, open, "open-wallet".to_owned()).await;
         opened.map_err(|rejected| doubt("open the wallet", rejected))?;
         let take = Wallet::Charge { payment, performance, booking, amount };
-        match self.send(account, take, format!("charge:{performance}:{payment}")).await {
+        match self.send(MOVES, account, take, format!("charge:{performance}:{payment}")).await {
             Ok(()) => Ok(Verdict::Taken),
             Err(Rejected::Refused { refusal, .. }) => Ok(Verdict::Refused(refusal.reason)),
             Err(rejected) => Err(doubt("charge the wallet", rejected)),
@@ -50,14 +51,14 @@ impl Provider for SocketPay<'_> {
     async fn refund(&self, refund: &Refund) -> Result<(), Doubt> {
         let Refund { performance, payment, refund, account, amount } = *refund;
         let put_back = Wallet::Refund { refund, payment, amount };
-        let put = self.send(account, put_back, format!("refund:{performance}:{refund}")).await;
+        let put = self.send(MOVES, account, put_back, format!("refund:{performance}:{refund}")).await;
         put.map_err(|rejected| doubt("refund to the wallet", rejected))
     }
 }
 
 fn doubt(step: &'static str, rejected: Rejected) -> Doubt {
     match rejected {
-        Rejected::Refused { refusal, .. } => Doubt::Refused { step, refusal },
-        rejected => Doubt::NotTaken { step, rejected },
+        Rejected::Refused { refusal, .. } => Doubt::Refused { step, refusal: Box::new(refusal) },
+        rejected => Doubt::NotTaken { step, rejected: Box::new(rejected) },
     }
 }

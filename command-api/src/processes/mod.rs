@@ -169,6 +169,16 @@ impl Workers<'_> {
         steps.carry_out(queued.intent.clone()).await
     }
 
+    /// What is in doubt past its deadline is an operator's business; the rest passes.
+    fn complain(self, queued: &Queued, error: &str) {
+        let (intent, attempts) = (&queued.intent, queued.attempts + 1);
+        if queued.in_doubt && queued.age > self.payments.deadline {
+            tracing::error!(?intent, attempts, error, "a payment is in doubt past its deadline");
+        } else {
+            tracing::warn!(?intent, attempts, error, "an intent is tried again later");
+        }
+    }
+
     async fn settle(self, under_way: &mut HashSet<Uuid>, finished: Vec<Tried>) -> Result<(), StoreError> {
         let (mut done, mut later) = (Vec::new(), Vec::new());
         for (queued, outcome) in finished {
@@ -179,7 +189,7 @@ impl Workers<'_> {
                 }
                 Err(error) => {
                     let error = chain(&error);
-                    tracing::warn!(intent = ?queued.intent, attempts = queued.attempts + 1, error, "an intent is tried again later");
+                    self.complain(&queued, &error);
                     queue::put_off(self.pool, &queued, &error).await?;
                     under_way.remove(&queued.id);
                 }

@@ -116,8 +116,9 @@ impl Steps<'_> {
     /// There may be news of a payment: the provider is asked what it is. Its message alone is nobody's word.
     async fn ask_again(&self, charge: &Charge) -> Result<(), StepError> {
         match self.card()?.ask(charge).await? {
-            Some(verdict) => self.tell(charge, verdict).await,
-            None => Ok(()),
+            Some(Verdict::Taken) => self.tell(charge, Verdict::Taken).await,
+            // What was refused was told, or is found out by whoever charges.
+            Some(Verdict::Refused(_)) | None => Ok(()),
         }
     }
 
@@ -129,9 +130,10 @@ impl Steps<'_> {
                 let refund = RefundId(late_refund(payment));
                 (performance::Command::ConfirmPayment { payment, refund }, format!("confirm:{payment}"))
             }
-            Verdict::Refused(reason) => {
-                (performance::Command::FailPayment { payment, reason: reason.code().to_owned() }, format!("fail:{payment}"))
-            }
+            Verdict::Refused(reason) => (
+                performance::Command::FailPayment { payment, reason: reason.code().to_owned() },
+                format!("fail:{payment}:{}", reason.code()),
+            ),
         };
         let unit = UnitId::Performance(charge.performance);
         self.must("tell the payment's outcome", unit, Command::Performance(outcome), "payments", key).await

@@ -57,7 +57,7 @@ fn thing() -> impl Strategy<Value = u128> {
 
 /// Every other payment is made by card.
 fn means(payment: PaymentId) -> Means {
-    if payment.0.as_u128() % 2 == 0 { Means::Socketpay } else { Means::Card("tok_approved".parse().unwrap()) }
+    if payment.0.as_u128().is_multiple_of(2) { Means::Socketpay } else { Means::Card("tok_approved".parse().unwrap()) }
 }
 
 fn some_seats() -> impl Strategy<Value = Vec<SeatIndex>> {
