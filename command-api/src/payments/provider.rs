@@ -3,7 +3,7 @@
 use crate::executor::Rejected;
 use serde::{Deserialize, Serialize};
 use socketing_domain::refusal::Reason;
-use socketing_domain::{AccountId, BookingId, PaymentId, PerformanceId, Refusal, RefundId, Won};
+use socketing_domain::{AccountId, BookingId, PaymentId, PerformanceId, RefundId, Refusal, Won};
 use std::future::Future;
 
 /// A payment to be taken. Its id is its client's, and unique within its performance only.
