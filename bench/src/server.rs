@@ -8,6 +8,7 @@ use axum::routing::post;
 use clap::{Args, Parser};
 use serde::{Deserialize, Serialize};
 use socketing_command_api::config::CommandApiArgs;
+use socketing_command_api::payments::Payments;
 use socketing_command_api::{http, processes};
 use socketing_domain::SystemClock;
 use socketing_nats::{NatsConfig, Relay, StreamOptions};
@@ -77,7 +78,16 @@ pub(crate) async fn run(common: &Common, args: &ServerArgs) -> Result<()> {
     let auth = Auth::start(&pool, &defaults.session, defaults.http.origins(), shutdown.stop().clone()).await?;
     let executor = executor(&pool).await?;
     let clock = Arc::new(SystemClock);
-    let api = http::Api::new(pool.clone(), executor.clone(), auth.clone(), clock, &defaults.command_api, defaults.session.lifetime())?;
+    let payments = Payments::without_cards();
+    let api = http::Api::new(
+        pool.clone(),
+        executor.clone(),
+        auth.clone(),
+        clock,
+        &defaults.command_api,
+        defaults.session.lifetime(),
+        payments.clone(),
+    )?;
     let mut routes = http::router(api);
     let jetstream = match common.nats_url.is_empty() {
         true => None,
@@ -91,7 +101,7 @@ pub(crate) async fn run(common: &Common, args: &ServerArgs) -> Result<()> {
         }
     };
     if args.processes {
-        tokio::spawn(processes::run(pool.clone(), jetstream.clone(), executor.clone(), CancellationToken::new()));
+        tokio::spawn(processes::run(pool.clone(), jetstream.clone(), executor.clone(), payments, CancellationToken::new()));
     }
     if args.projections {
         let parts = socketing_projections::Parts {

@@ -30,6 +30,8 @@ struct RunFile {
     url: Option<String>,
     database_url: Option<String>,
     nats_url: Option<String>,
+    card_url: Option<String>,
+    card_key: Option<String>,
 }
 
 /// The system a command talks to, as far as it is known.
@@ -38,6 +40,7 @@ pub(crate) struct System {
     url: Option<String>,
     database_url: Option<String>,
     nats_url: Option<String>,
+    card: Option<(String, String)>,
 }
 
 impl SystemArgs {
@@ -59,6 +62,7 @@ impl SystemArgs {
             url: self.url.clone().or(run.url).map(|url| trim(&url).to_owned()),
             database_url: self.database_url.clone().or_else(|| variable("DATABASE_URL")).or(run.database_url),
             nats_url: self.nats_url.clone().or_else(|| variable("NATS_URL")).or(run.nats_url),
+            card: run.card_url.zip(run.card_key),
         }
     }
 }
@@ -78,6 +82,11 @@ impl System {
     /// If nothing names it.
     pub(crate) fn database_url(&self) -> Result<&str, Failure> {
         self.database_url.as_deref().ok_or_else(|| unknown("the system's database", "--database-url or SOCKETING_DATABASE_URL"))
+    }
+
+    /// The address of its card provider and the key it knows the system by, where the run file says.
+    pub(crate) fn card(&self) -> Option<(String, String)> {
+        self.card.clone()
     }
 
     /// The address of its NATS server.
@@ -125,6 +134,8 @@ mod tests {
             url: Some("http://127.0.0.1:8600".into()),
             database_url: Some("postgres://here".into()),
             nats_url: Some("nats://here".into()),
+            card_url: Some("http://cards".into()),
+            card_key: Some("key".into()),
         }
     }
 
@@ -133,6 +144,7 @@ mod tests {
         let system = SystemArgs::default().with(Some(run()), &|_| None);
         assert_eq!(system.url().unwrap(), "http://127.0.0.1:8600");
         assert_eq!(system.database_url().unwrap(), "postgres://here");
+        assert_eq!(system.card(), Some(("http://cards".into(), "key".into())));
         let args = SystemArgs { database_url: Some("postgres://there".into()), ..Default::default() };
         assert_eq!(args.with(Some(run()), &|_| None).database_url().unwrap(), "postgres://there");
         let system = SystemArgs::default().with(Some(run()), &|name| Some(format!("env {name}")));
@@ -144,7 +156,7 @@ mod tests {
         let args = SystemArgs { url: Some("http://10.0.0.1:80/".into()), ..Default::default() };
         let system = args.with(Some(run()), &|_| None);
         assert_eq!(system.url().unwrap(), "http://10.0.0.1:80");
-        assert!(system.database_url().is_err());
+        assert!(system.database_url().is_err() && system.card().is_none());
         let same = SystemArgs { url: Some("http://127.0.0.1:8600/".into()), ..Default::default() };
         assert!(same.with(Some(run()), &|_| None).database_url().is_ok());
     }

@@ -1,9 +1,15 @@
 //! Configuration of the command API.
 
 use crate::accounts::HashPool;
+use crate::payments::Payments;
+use crate::payments::card::{CardConfig, CardProvider};
 use clap::Args;
+use socketing_service::config::Secret;
 use socketing_service::{catalogue::codes, limit::Limit, limit::Rate};
-use std::{num::NonZeroUsize, str::FromStr, thread::available_parallelism};
+use std::{num::NonZeroUsize, str::FromStr, thread::available_parallelism, time::Duration};
+
+/// Bytes of the webhook secret: shorter ones can be guessed.
+const WEBHOOK_SECRET_BYTES_MIN: usize = 16;
 
 /// Options of the command API. Rates are written as 10/s, 10/m, 10/h, or off.
 #[derive(Clone, Debug, Args)]
@@ -37,6 +43,72 @@ pub struct CommandApiArgs {
     /// Commands of one account.
     #[arg(long, env = "SOCKETING_COMMAND_RATE", default_value = "50/s", value_parser = Rate::from_str)]
     pub command_rate: Rate,
+
+    /// How bookings are paid.
+    #[command(flatten)]
+    pub payments: PaymentArgs,
+}
+
+/// How bookings are paid. Without a card provider, SocketPay is the only way.
+#[derive(Clone, Debug, Args)]
+#[command(next_help_heading = "Payments")]
+pub struct PaymentArgs {
+    /// The card provider's address, such as http://127.0.0.1:8700 (a proxy of yours speaks TLS to one outside).
+    #[arg(long, env = "SOCKETING_CARD_URL", value_parser = card_url, requires_all = ["card_key", "card_webhook_secret"])]
+    pub card_url: Option<String>,
+
+    /// The key that the card provider knows us by.
+    #[arg(long, env = "SOCKETING_CARD_KEY", hide_env_values = true, requires = "card_url")]
+    pub card_key: Option<Secret>,
+
+    /// The secret that the card provider signs its messages with; at least 16 characters.
+    #[arg(long, env = "SOCKETING_CARD_WEBHOOK_SECRET", hide_env_values = true, value_parser = webhook_secret, requires = "card_url")]
+    pub card_webhook_secret: Option<Secret>,
+
+    /// Milliseconds after which an answer of the card provider isn't waited for any longer: the payment is in doubt then.
+    #[arg(long, env = "SOCKETING_CARD_TIMEOUT_MS", default_value_t = 10_000, value_parser = clap::value_parser!(u64).range(50..=120_000))]
+    pub card_timeout_ms: u64,
+
+    /// Requests to the card provider that are under way at once.
+    #[arg(long, env = "SOCKETING_CARD_IN_FLIGHT", default_value_t = 32, value_parser = clap::value_parser!(u16).range(1..=512))]
+    pub card_in_flight: u16,
+
+    /// Seconds that a payment may be in doubt. Then it is told to operators as overdue, and what the card provider doesn't
+    /// know by then is voided there.
+    #[arg(long, env = "SOCKETING_PAYMENT_DEADLINE_SECONDS", default_value_t = Payments::DEADLINE_SECONDS, value_parser = clap::value_parser!(u32).range(1..=86_400))]
+    pub payment_deadline_seconds: u32,
+}
+
+fn card_url(text: &str) -> Result<String, String> {
+    let url = text.trim_end_matches('/');
+    match url.strip_prefix("http://") {
+        Some(host) if !host.is_empty() && !host.contains(['/', '?', '#', '@', ' ']) => Ok(url.to_owned()),
+        _ => Err("the address must be http://host:port, without a path".to_owned()),
+    }
+}
+
+fn webhook_secret(text: &str) -> Result<Secret, String> {
+    if text.len() < WEBHOOK_SECRET_BYTES_MIN {
+        return Err(format!("the secret needs at least {WEBHOOK_SECRET_BYTES_MIN} characters"));
+    }
+    Ok(text.to_owned().into())
+}
+
+impl PaymentArgs {
+    /// The ways to pay that these options open.
+    ///
+    /// # Errors
+    /// If the HTTP client can't be made.
+    pub fn payments(&self) -> Result<Payments, reqwest::Error> {
+        let deadline = Duration::from_secs(self.payment_deadline_seconds.into());
+        let (Some(url), Some(key), Some(webhook_secret)) = (&self.card_url, &self.card_key, &self.card_webhook_secret) else {
+            return Ok(Payments { card: None, deadline });
+        };
+        let (url, key, webhook_secret) = (url.clone(), key.expose().to_owned(), webhook_secret.expose().to_owned());
+        let timeout = Duration::from_millis(self.card_timeout_ms);
+        let card = CardProvider::new(CardConfig { url, key, webhook_secret, timeout, in_flight: self.card_in_flight.into() })?;
+        Ok(Payments { card: Some(card), deadline })
+    }
 }
 
 impl CommandApiArgs {

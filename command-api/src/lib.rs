@@ -4,5 +4,6 @@ pub mod accounts;
 pub mod config;
 pub mod executor;
 pub mod http;
+pub mod payments;
 pub mod plans;
 pub mod processes;

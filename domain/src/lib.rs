@@ -4,6 +4,7 @@
 //! arguments. Each aggregate's file reads in one order: events, state and `apply`, `decide`, the cqrs-es traits.
 
 pub mod account;
+mod card;
 pub mod clock;
 pub mod event;
 pub mod hall;
@@ -22,6 +23,7 @@ mod upcast;
 pub mod waiting_room;
 pub mod wallet;
 
+pub use card::{CardToken, NotACardToken};
 pub use clock::{Clock, SystemClock, Timestamp};
 pub use ids::*;
 pub use money::Won;

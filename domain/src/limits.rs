@@ -51,6 +51,10 @@ pub const ENDED_REMEMBERED_MAX: usize = 65_536;
 pub const POLICY_SECONDS_MAX: u32 = 86_400;
 /// Characters of a title, a venue, a nickname and the like.
 pub const NAME_CHARS_MAX: usize = 100;
+/// Characters of a card token: enough that none is met by chance.
+pub const CARD_TOKEN_CHARS_MIN: usize = 12;
+/// Characters of a card token: a kind, and an id in hexadecimal digits, with room. It is kept in the log.
+pub const CARD_TOKEN_CHARS_MAX: usize = 80;
 /// Bytes of an `Idempotency-Key`.
 pub const IDEMPOTENCY_KEY_BYTES_MAX: usize = 255;
 /// Free seats named as alternatives when a seat is taken.

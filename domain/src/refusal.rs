@@ -75,6 +75,12 @@ reasons! {
     UnknownRefund = "unknown_refund",
     /// The wallet holds less than the price.
     InsufficientFunds = "insufficient_funds",
+    /// The card's provider refused to charge it.
+    CardDeclined = "card_declined",
+    /// The provider doesn't know the card token, or it was used before.
+    CardTokenRefused = "card_token_refused",
+    /// The provider could not be asked in time, and has confirmed since that the payment will never be made.
+    PaymentVoided = "payment_voided",
     /// The id is taken by something else of the same kind.
     IdTaken = "id_taken",
     /// The line is full.

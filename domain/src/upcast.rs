@@ -14,8 +14,21 @@ pub(crate) struct Upcast {
     pub(crate) step: fn(Value) -> Value,
 }
 
-/// Every step there is. Empty as long as every event is at its first version.
-pub(crate) const UPCASTS: &[Upcast] = &[];
+/// Every step there is.
+pub(crate) const UPCASTS: &[Upcast] = &[
+    // Since version 2 a payment may be made by card: `"method": {"card": "tok_…"}`. Before, it was always `"socketpay"`,
+    // which is written as it was.
+    Upcast { event_type: "PaymentStarted", from: 1, step: |payload| payload },
+    // Since version 2 a refund says which way it goes back. Before, there was one.
+    Upcast { event_type: "RefundDue", from: 1, step: refund_by_socketpay },
+];
+
+fn refund_by_socketpay(mut payload: Value) -> Value {
+    if let Some(refund) = payload.get_mut("RefundDue").and_then(Value::as_object_mut) {
+        refund.insert("method".to_owned(), "socketpay".into());
+    }
+    payload
+}
 
 /// Brings a payload from the version it was written in to today's, step by step.
 ///

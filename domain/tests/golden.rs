@@ -4,11 +4,11 @@
 use serde_json::Value;
 use socketing_domain::account::{self, Role};
 use socketing_domain::event::Event;
-use socketing_domain::performance::{Cancellation, Line, Method, Release};
+use socketing_domain::performance::{Cancellation, Line, Means, Method, Release};
 use socketing_domain::plan::PlanHash;
 use socketing_domain::show::{CategoryPrice, Date, Details, Policies, Text};
 use socketing_domain::waiting_room::Departure;
-use socketing_domain::{AccountId, PartyId, SeatIndex, Timestamp, Won, party, performance, show, waiting_room, wallet};
+use socketing_domain::{AccountId, CardToken, PartyId, SeatIndex, Timestamp, Won, party, performance, show, waiting_room, wallet};
 use std::collections::BTreeSet;
 use std::{fs, path::PathBuf};
 use uuid::Uuid;
@@ -32,6 +32,10 @@ fn people() -> Vec<AccountId> {
 fn lines() -> Vec<Line> {
     let line = |(at, price)| Line { seat: SeatIndex(at), price: won(price), holder: id(at.into()) };
     [(1, 110_000), (2, 88_000)].map(line).to_vec()
+}
+
+fn token() -> CardToken {
+    "tok_approved_01990000000070008000".parse().unwrap()
 }
 
 fn prices() -> Vec<CategoryPrice> {
@@ -106,11 +110,11 @@ fn of_performance() -> Vec<Event> {
         Of::HoldExtended { hold: id(40), expires_at: at(240_000) },
         Of::HoldReleased { hold: id(40), seats: vec![SeatIndex(1), SeatIndex(2)], reason: Release::Replaced },
         Of::SeatsBooked { booking: id(50), hold: id(40), account: id(1), lines: lines(), total: won(198_000), pay_by: at(300_000) },
-        Of::PaymentStarted { payment: id(60), booking: id(50), account: id(1), method: Method::Socketpay, amount: won(198_000) },
+        Of::PaymentStarted { payment: id(60), booking: id(50), account: id(1), method: Means::Card(token()), amount: won(198_000) },
         Of::PaymentFailed { payment: id(60), booking: id(50), reason: "insufficient_funds".to_owned() },
         Of::SeatsSold { booking: id(50), payment: id(60), account: id(1), lines: lines(), amount: won(198_000) },
         Of::BookingCancelled { booking: id(50), seats: vec![SeatIndex(1), SeatIndex(2)], reason: Cancellation::Buyer },
-        Of::RefundDue { refund: id(70), payment: id(60), booking: id(50), account: id(1), amount: won(198_000) },
+        Of::RefundDue { refund: id(70), payment: id(60), booking: id(50), account: id(1), method: Method::Card, amount: won(198_000) },
         Of::RefundCompleted { refund: id(70), booking: id(50), amount: won(198_000) },
     ];
     events.map(Event::Performance).to_vec()
@@ -193,6 +197,31 @@ fn files_of_every_version_are_read() {
 }
 
 #[test]
+fn before_there_were_cards_everything_was_paid_by_socketpay() {
+    let read = |event_type: &str| {
+        let stored = fs::read_to_string(folder().join(format!("performance/{event_type}.v1.json"))).unwrap();
+        Event::decode("performance", event_type, "1", &stored).unwrap()
+    };
+    let started = performance::Event::PaymentStarted {
+        payment: id(60),
+        booking: id(50),
+        account: id(1),
+        method: Means::Socketpay,
+        amount: won(198_000),
+    };
+    assert_eq!(read("PaymentStarted"), Event::Performance(started));
+    let due = performance::Event::RefundDue {
+        refund: id(70),
+        payment: id(60),
+        booking: id(50),
+        account: id(1),
+        method: Method::Socketpay,
+        amount: won(198_000),
+    };
+    assert_eq!(read("RefundDue"), Event::Performance(due));
+}
+
+#[test]
 fn versions_are_whole_numbers() {
     for name in written_today() {
         let version = name.rsplit_once(".v").unwrap().1.strip_suffix(".json").unwrap();
@@ -268,5 +297,6 @@ fn the_words_inside_events_stay() {
     let departures = [Departure::Left, Departure::SessionOver, Departure::Booked].map(serde_json::to_value).into();
     assert_eq!(words(departures), ["left", "session_over", "booked"]);
     assert_eq!(words([Role::Fan, Role::Organiser, Role::Operator].map(serde_json::to_value).into()), ["fan", "organiser", "operator"]);
-    assert_eq!(words([Method::Socketpay].map(serde_json::to_value).into()), ["socketpay"]);
+    assert_eq!(words([Method::Socketpay, Method::Card].map(serde_json::to_value).into()), ["socketpay", "card"]);
+    assert_eq!(serde_json::to_value(Means::Socketpay).unwrap(), "socketpay");
 }

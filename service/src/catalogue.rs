@@ -148,6 +148,8 @@ codes! {
     TIMEOUT = "timeout",
     UNAVAILABLE = "unavailable",
     INTERNAL = "internal",
+    METHOD_UNAVAILABLE = "method_unavailable",
+    WEBHOOK_REFUSED = "webhook_refused",
     PLAN_INVALID = "plan_invalid",
     UNKNOWN_PLAN = "unknown_plan",
     POSITION_UNKNOWN = "position_unknown",

@@ -38,6 +38,30 @@ impl fmt::Debug for SecretUrl {
     }
 }
 
+/// A key or a secret of an option: never shown.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Secret(String);
+
+impl Secret {
+    /// The secret, for whoever uses it.
+    #[must_use]
+    pub fn expose(&self) -> &str {
+        &self.0
+    }
+}
+
+impl From<String> for Secret {
+    fn from(text: String) -> Secret {
+        Secret(text)
+    }
+}
+
+impl fmt::Debug for Secret {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Secret(not shown)")
+    }
+}
+
 /// A URL that can't be used.
 #[derive(Clone, PartialEq, Eq, Debug, thiserror::Error)]
 pub enum BadUrl {
@@ -282,6 +306,7 @@ mod tests {
 
     #[test]
     fn passwords_are_not_shown() {
+        assert_eq!(format!("{:?}", Secret::from("key".to_owned())), "Secret(not shown)");
         let shown = |text: &str| SecretUrl(text.to_owned()).to_string();
         assert_eq!(shown("postgres://kim:se@cret@db:5432/socketing?sslmode=require"), "postgres://db:5432/socketing");
         assert_eq!(shown("nats://127.0.0.1:4222"), "nats://127.0.0.1:4222");

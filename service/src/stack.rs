@@ -41,7 +41,8 @@ const SLOW: Duration = Duration::from_secs(1);
 /// Answers below this aren't worth compressing.
 const COMPRESS_BYTES_MIN: u64 = 1024;
 
-const CSP: &str =
+/// What pages may load and reach: this very host, and nothing else.
+pub const CSP: &str =
     "default-src 'self'; img-src 'self' data:; object-src 'none'; base-uri 'none'; form-action 'self'; frame-ancestors 'none'";
 /// The documentation's page writes styles into its elements.
 const CSP_DOCS: &str = "default-src 'self'; img-src 'self' data:; style-src 'self' 'unsafe-inline'; object-src 'none'; base-uri 'none'; \

@@ -11,6 +11,7 @@ mod process;
 mod wait;
 
 pub mod api;
+pub mod card;
 pub mod live;
 pub mod reading;
 pub mod relay;

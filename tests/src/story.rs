@@ -3,7 +3,7 @@
 use crate::stage::{import, small_plan};
 use crate::{TestDb, TestLog};
 use socketing_domain::event::{Event, StreamId};
-use socketing_domain::performance::{Cancellation, Event as Seats, Line, Method, Release};
+use socketing_domain::performance::{Cancellation, Event as Seats, Line, Means, Method, Release};
 use socketing_domain::plan::{Category, Plan, PlanHash};
 use socketing_domain::show::{CategoryPrice, Date, Details, Policies, Text};
 use socketing_domain::waiting_room::{Departure, Event as Queue};
@@ -221,7 +221,7 @@ impl Story {
     #[must_use]
     pub fn payment_started(&self, payment: PaymentId, booking: BookingId, account: AccountId, numbers: &[u32]) -> Told {
         let amount = self.total(numbers);
-        self.seat_event(Seats::PaymentStarted { payment, booking, account, method: Method::Socketpay, amount })
+        self.seat_event(Seats::PaymentStarted { payment, booking, account, method: Means::Socketpay, amount })
     }
 
     /// The payment fails.
@@ -246,7 +246,7 @@ impl Story {
     /// Money is owed back.
     #[must_use]
     pub fn refund_due(&self, refund: RefundId, payment: PaymentId, booking: BookingId, account: AccountId, amount: Won) -> Told {
-        self.seat_event(Seats::RefundDue { refund, payment, booking, account, amount })
+        self.seat_event(Seats::RefundDue { refund, payment, booking, account, method: Method::Socketpay, amount })
     }
 
     /// The money is back.

@@ -12,7 +12,7 @@ from .ui import Stop, say, step
 def down(layout: Layout) -> None:
     with lock(layout, "system", "starting or stopping this system"):
         system = System(layout, databases_of_others=False)
-        left = _stop("Services", bool(system.running()), system.stop_program)
+        left = _stop("Services", system.runs_anything(), system.stop_program)
         # The databases go last, and in any case: what the program acknowledged is in them already.
         left += _stop("NATS", system.nats.running(), system.nats.stop)
         left += _stop("PostgreSQL", system.postgres.running(), system.postgres.stop)

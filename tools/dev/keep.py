@@ -12,9 +12,9 @@ from typing import Optional
 from .layout import Layout, write_private
 from .ui import Stop
 
-FIRST_PORTS = {"http": 8600, "postgres": 15600, "nats": 14600}  # below the range from which systems take ports for clients
+FIRST_PORTS = {"http": 8600, "postgres": 15600, "nats": 14600, "cards": 13600}  # below the range from which systems take ports for clients
 PORTS_TRIED = 200
-PASSWORDS = ("postgres", "socketing", "relay", "reader")
+PASSWORDS = ("postgres", "socketing", "relay", "reader", "cards", "card-webhooks")
 PASSWORD_BYTES = 24
 POLL_S = 0.05
 

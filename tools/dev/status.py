@@ -10,7 +10,7 @@ from .processes import find
 from .system import System, readiness
 from .ui import Stop, say
 
-LOGS = ("socketing", "postgres", "nats")
+LOGS = ("socketing", "cards", "postgres", "nats")
 
 
 def status(layout: Layout) -> bool:
@@ -19,6 +19,7 @@ def status(layout: Layout) -> bool:
     say(f"data folder  {layout.data}")
     _server("PostgreSQL", system.postgres.pattern, system.other_database, "DATABASE_URL", keep.known_port(layout, "postgres"))
     _server("NATS", system.nats.pattern, system.other_nats, "NATS_URL", keep.known_port(layout, "nats"))
+    _cards(system)
     running = find(system.pattern)
     url = system.written_down().get("url")
     if not running or not url:
@@ -31,6 +32,11 @@ def status(layout: Layout) -> bool:
         return False
     say(f"/readyz      {answer[0]} {_compact(answer[1])}")
     return answer[0] == 200
+
+
+def _cards(system: System) -> None:
+    if system.own_cards:
+        _server("Card sandbox", system.cards_pattern, None, "", keep.known_port(system.layout, "cards"))
 
 
 def _server(name: str, pattern, other, variable: str, port) -> None:

@@ -12,7 +12,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Optional
 
-from . import processes, rust, web
+from . import keep, processes, rust, web
 from .layout import Layout, write_private
 from .nats import Nats
 from .postgres import LASTING, Durability, Postgres
@@ -43,6 +43,8 @@ class System:
         self.program = self.app / "socketing"
         self.log = layout.logs / "socketing.log"
         self.pattern = processes.command_pattern(str(self.program), "serve")
+        self.cards_pattern = processes.command_pattern(str(self.program), "card-sandbox")
+        self.own_cards = "SOCKETING_CARD_URL" not in os.environ  # else the provider that it names is used
 
     def start_postgres(self, step: Step) -> None:
         if self.other_database:
@@ -82,7 +84,16 @@ class System:
         addresses = self.addresses()
         env = {name: value for name, value in os.environ.items() if name not in ("DATABASE_URL", "NATS_URL", "SOCKETING_PORT", "SOCKETING_DATA")}
         env.update(SOCKETING_DATABASE_URL=addresses.database, SOCKETING_NATS_URL=addresses.nats, SOCKETING_NATS_RELAY_URL=addresses.relay, SOCKETING_URL=url)
+        env.update(self._cards_environment())
         return env
+
+    def _cards_environment(self) -> dict[str, str]:
+        """Where the card sandbox is, once it was started, and what it and the program know each other by."""
+        port = keep.known_port(self.layout, "cards")
+        if not self.own_cards or port is None:
+            return {}
+        known = keep.passwords(self.layout)
+        return {"SOCKETING_CARD_URL": f"http://127.0.0.1:{port}", "SOCKETING_CARD_KEY": known["cards"], "SOCKETING_CARD_WEBHOOK_SECRET": known["card-webhooks"]}
 
     def tool(self, name: str, url: str, *arguments: str) -> Path:
         """Runs `socketing <arguments>` against this system; gives the log's path."""
@@ -91,11 +102,29 @@ class System:
         return log
 
     def start(self, url: str, identity: str, step: Step) -> None:
+        if self.own_cards:
+            self._start_cards(url, step)
         env = self.environment(url)
         env.update(SOCKETING_LISTEN=url.split("//")[1], SOCKETING_UI_DIR=str(self.app / "web"))
         child = start_server([self.program, "serve"], log=self.log, cwd=self.app, env=env, user=self.layout.server_user)
         self._wait_ready(child, url, step)
         self._write_run_file(url, child.pid, identity)
+
+    def _start_cards(self, url: str, step: Step) -> None:
+        """The card provider to try with. What it has charged stays, like the log."""
+        folder = self.layout.data / "cards"
+        self.layout.make_private(folder)
+        listen = f"127.0.0.1:{keep.port(self.layout, 'cards')}"
+        env = self.environment(url)
+        env.update(SOCKETING_CARD_SANDBOX_LISTEN=listen, SOCKETING_CARD_SANDBOX_FILE=str(folder / "charges.jsonl"), SOCKETING_CARD_WEBHOOK_URL=f"{url}/v1/webhooks/card")
+        log = self.layout.logs / "cards.log"
+        child = start_server([self.program, "card-sandbox"], log=log, cwd=self.app, env=env, user=self.layout.server_user)
+        deadline = time.monotonic() + READY_S
+        while readiness(f"http://{listen}", "/healthz") is None:
+            if child.poll() is not None or time.monotonic() > deadline:
+                raise Stop(f"socketing card-sandbox did not start. The end of its log ({log}):\n{tail(log)}")
+            step.progress("waiting for the card sandbox")
+            time.sleep(POLL_S)
 
     def _wait_ready(self, child: subprocess.Popen, url: str, step: Step) -> None:
         deadline = time.monotonic() + READY_S
@@ -114,6 +143,9 @@ class System:
     def _write_run_file(self, url: str, pid: int, identity: str) -> None:
         addresses = self.addresses()
         known = {"url": url, "database_url": addresses.database, "nats_url": addresses.nats, "nats_relay_url": addresses.relay, "pid": pid, "identity": identity}
+        cards = self._cards_environment()
+        if cards:
+            known.update(card_url=cards["SOCKETING_CARD_URL"], card_key=cards["SOCKETING_CARD_KEY"])
         for path in self._run_files():
             path.parent.mkdir(parents=True, exist_ok=True)
             write_private(path, json.dumps(known, indent=2) + "\n")
@@ -137,14 +169,21 @@ class System:
         known = self.written_down()
         if known.get("identity") != identity or [process.pid for process in self.running()] != [known.get("pid")]:
             return False
+        if self.own_cards and not processes.find(self.cards_pattern):
+            return False
         answer = readiness(known["url"])
         return answer is not None and answer[0] == 200
 
     def running(self) -> list[processes.Process]:
         return processes.find(self.pattern)
 
+    def runs_anything(self) -> bool:
+        """Whether the program runs, or what it pays with."""
+        return bool(self.running() or processes.find(self.cards_pattern))
+
     def stop_program(self) -> list[processes.Process]:
         left = processes.stop(self.pattern, signal.SIGTERM, STOP_S)
+        left += processes.stop(self.cards_pattern, signal.SIGTERM, STOP_S)  # last: the program asks it until it stops
         if not left:
             for path in self._run_files():
                 path.unlink(missing_ok=True)
@@ -152,16 +191,16 @@ class System:
 
     def end_now(self) -> None:
         """For throw-away systems: everything ends at once, and its files go."""
-        for pattern in (self.pattern, self.nats.pattern, self.postgres.pattern):
+        for pattern in (self.pattern, self.cards_pattern, self.nats.pattern, self.postgres.pattern):
             processes.end_now(pattern)
         self.layout.remove()
 
 
-def readiness(url: str) -> Optional[tuple[int, str]]:
-    """Status and body of /readyz, or nothing if nobody answers."""
+def readiness(url: str, path: str = "/readyz") -> Optional[tuple[int, str]]:
+    """Status and body of /readyz, or of another path, or nothing if nobody answers."""
     connection = http.client.HTTPConnection(url.split("//")[1], timeout=10)
     try:
-        connection.request("GET", "/readyz")
+        connection.request("GET", path)
         answer = connection.getresponse()
         return answer.status, answer.read(4096).decode(errors="replace")
     except (OSError, http.client.HTTPException):

@@ -73,7 +73,7 @@ class Tests:
 
     def _keep_logs(self) -> None:
         """A failure's server logs outlive the throw-away folder."""
-        for name in ("socketing", "postgres", "nats"):
+        for name in ("socketing", "cards", "postgres", "nats"):
             log = self.own.logs / f"{name}.log"
             if log.exists():
                 os.replace(log, self.layout.logs / f"test-{name}.log")

@@ -70,7 +70,7 @@ def _bring_up(system: System, program: Path, pages: Path) -> str:
 
 
 def _stop_old(system: System) -> None:
-    if not system.running():
+    if not system.runs_anything():
         return
     with step("Stopping what ran before") as this:
         left = system.stop_program()

@@ -1,11 +1,13 @@
 //! The commands, one file each.
 
+mod card_sandbox;
 mod completions;
 mod config;
 mod demo;
 mod events;
 mod migrate;
 mod openapi;
+mod payments;
 mod plan;
 mod rush;
 pub(crate) mod serve;
@@ -24,6 +26,7 @@ Examples:
   socketing user create --role operator --email me@example.org
   socketing rush --fans 1000 --plan hall.json    a sale with a thousand fans
   socketing verify                               hold every copy against the log
+  socketing payments --state in_doubt            what a provider hasn't answered
   socketing events cat performance <id>          what happened at a performance
 
 A running system is found by flags, by the environment (SOCKETING_URL, SOCKETING_DATABASE_URL,
@@ -63,6 +66,10 @@ enum Command {
     Rush(Box<rush::RushArgs>),
     /// Hold everything against the log: seats, money, the line, outcomes, JetStream, read models.
     Verify(verify::VerifyArgs),
+    /// Payments and refunds whose outcome isn't known yet.
+    Payments(payments::PaymentsArgs),
+    /// A card provider to try with: charges no card, and fails in every way it is told to.
+    CardSandbox(card_sandbox::CardSandboxArgs),
     /// Read the log.
     #[command(subcommand)]
     Events(events::EventsCommand),
@@ -90,6 +97,8 @@ impl Cli {
             Command::Demo(args) => demo::run(args, output).await,
             Command::Rush(args) => rush::run(*args, output).await,
             Command::Verify(args) => verify::run(args, output).await,
+            Command::Payments(args) => payments::run(args, output).await,
+            Command::CardSandbox(args) => card_sandbox::run(args).await,
             Command::Events(command) => events::run(command, output).await,
             Command::Config(command) => config::run(command, output).await,
             Command::Openapi => openapi::run(),

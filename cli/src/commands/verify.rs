@@ -5,9 +5,10 @@ use crate::operator;
 use crate::output::{Output, grouped, table};
 use crate::rush::Phase;
 use crate::system::SystemArgs;
-use crate::verify::{self, Findings, Report};
+use crate::verify::{self, CardProvider, Findings, Report};
 use clap::Args;
 use socketing_event_store::{PoolOptions, log};
+use socketing_service::config::Secret;
 use std::time::Duration;
 
 /// Ordering the outcomes of a long sale may take a while.
@@ -22,6 +23,12 @@ pub(crate) struct VerifyArgs {
     /// Seconds that JetStream and the read models may take to catch up with the log.
     #[arg(long, default_value_t = 15, value_name = "SECONDS", value_parser = clap::value_parser!(u64).range(0..=3600))]
     patience: u64,
+    /// The card provider's address: its charges are held against the log too. Without it, the one that `./dev up` wrote down.
+    #[arg(long, env = "SOCKETING_CARD_URL", value_name = "URL", requires = "card_key")]
+    card_url: Option<String>,
+    /// The key that the card provider knows us by.
+    #[arg(long, env = "SOCKETING_CARD_KEY", hide_env_values = true, requires = "card_url")]
+    card_key: Option<Secret>,
     #[command(flatten)]
     system: SystemArgs,
 }
@@ -33,7 +40,14 @@ pub(crate) async fn run(args: VerifyArgs, output: Output) -> anyhow::Result<Exit
     let options = PoolOptions { statement_timeout: STATEMENT_TIMEOUT, ..PoolOptions::new("socketing-verify", 4) };
     let pool = operator::database(system.database_url()?, &options).await?;
     let phase = Phase::begin(output, "verify", log::head(&pool).await?.position);
-    let report = verify::run(&pool, system.nats_url()?, Duration::from_secs(args.patience), |position| phase.at(position)).await?;
+    let provider = args
+        .card_url
+        .zip(args.card_key.map(|key| key.expose().to_owned()))
+        .or_else(|| system.card())
+        .map(|(url, key)| CardProvider::new(url, key))
+        .transpose()?;
+    let report =
+        verify::run(&pool, system.nats_url()?, provider, Duration::from_secs(args.patience), |position| phase.at(position)).await?;
     phase.end(&format!("{} events", grouped(report.head)));
     output.answer(&report, text)?;
     Ok(if report.clean { Exit::Ok } else { Exit::Broken })

@@ -88,7 +88,7 @@ fn routes(args: &ServeArgs, parts: &Parts, pool: &PgPool, shutdown: &Shutdown) -
         .route("/openapi.json", get(move || async move { (as_json, json) }));
     let router = match &args.ui_dir {
         None => router,
-        Some(folder) if folder.join("index.html").is_file() => ui::beneath(router, folder),
+        Some(folder) if folder.join("index.html").is_file() => ui::beneath(router, folder, args.command_api.payments.card_url.as_deref()),
         Some(folder) => {
             let text = format!("there is no index.html in {}", folder.display());
             return Err(Failure::new(Exit::Usage, text).hint("build the web UI first, or leave --ui-dir out").into());

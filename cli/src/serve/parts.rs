@@ -149,11 +149,13 @@ impl Commands {
         let clock = Arc::new(SystemClock);
         let executor = Executor::start(pool.clone(), PlanStore::new(pool.clone()), clock.clone(), &format!("http://{address}")).await;
         let executor = executor.context("starting the executor")?;
-        let api = Api::new(pool.clone(), executor.clone(), auth.clone(), clock, &args.command_api, args.session.lifetime());
+        let payments = args.command_api.payments.payments().context("making the card provider's client")?;
+        let lifetime = args.session.lifetime();
+        let api = Api::new(pool.clone(), executor.clone(), auth.clone(), clock, &args.command_api, lifetime, payments.clone());
         let api = api.context("starting the threads that hash passwords")?;
         let processes = Background::new();
         let (stop, managers) = (processes.stop.clone(), executor.clone());
-        processes.tasks.spawn(processes::run(pool.clone(), Some(jetstream.clone()), managers, stop));
+        processes.tasks.spawn(processes::run(pool.clone(), Some(jetstream.clone()), managers, payments, stop));
         let options = StreamOptions { replicas: args.nats_replicas as usize, window_bytes: args.nats_window_bytes };
         let client = nats(relay_url, "socketing-relay").await?;
         let relay = Relay::new(pool.clone(), &client, options, Some(executor.committed()));

@@ -4,6 +4,7 @@
 //! merged with the log as it passes; the read models are compared last, with the fold that the projections themselves
 //! offer. Events are read in pages, so memory is bounded by the folds' state, not by the length of the log.
 
+mod cards;
 mod check;
 mod commands;
 mod deadlines;
@@ -21,6 +22,7 @@ mod testing;
 #[cfg(test)]
 mod tests;
 
+pub(crate) use cards::CardProvider;
 use check::{Check, Seen};
 pub(crate) use findings::Findings;
 use socketing_event_store::{PgPool, log};
@@ -52,12 +54,20 @@ fn folds() -> Vec<Box<dyn Check>> {
     ]
 }
 
-/// Verifies the log up to where it reaches now, and its copies, which get `patience` to catch up. `progress` is told the
-/// position reached.
+/// Verifies the log up to where it reaches now, and its copies, which get `patience` to catch up; and the card provider's
+/// charges, where one is known. `progress` is told the position reached.
 ///
 /// # Errors
 /// If the database or the broker can't be asked. What is wrong with the data is in the report.
-pub(crate) async fn run(pool: &PgPool, nats_url: &str, patience: Duration, progress: impl Fn(u64)) -> anyhow::Result<Report> {
+pub(crate) async fn run(
+    pool: &PgPool,
+    nats_url: &str,
+    provider: Option<CardProvider>,
+    patience: Duration,
+    progress: impl Fn(u64),
+) -> anyhow::Result<Report> {
+    // Before the log's head: whatever was charged by then was asked for by then.
+    let mut cards = cards::Cards::open(provider).await?;
     let head = log::head(pool).await?;
     let mut folds = folds();
     let mut commands = commands::Commands::open(pool, head.position).await?;
@@ -74,12 +84,14 @@ pub(crate) async fn run(pool: &PgPool, nats_url: &str, patience: Duration, progr
             folds.iter_mut().for_each(|check| check.event(&seen));
             commands.event(&seen).await?;
             copy.event(raw).await?;
+            cards.event(&seen);
         }
         progress(after);
     }
     folds.iter_mut().for_each(|check| check.end(head.position));
     let mut checks: Vec<Findings> = folds.into_iter().map(Check::findings).collect();
     checks.push(commands.finish().await?);
+    checks.extend(cards.finish().await?);
     checks.push(copy.finish(pool).await?);
     checks.push(read_models::verify(pool, head.position, patience).await?);
     let clean = checks.iter().all(Findings::is_clean);

@@ -1,11 +1,14 @@
-//! Money balances, to the won: what wallets were charged is sold, refunded, owed, or in doubt; no wallet is ever
-//! negative, and each says what its own history says.
+//! Money balances, to the won: what was charged is sold, refunded, owed, or in doubt; no wallet is ever negative, and each
+//! says what its own history says.
+//!
+//! What a wallet was charged, the log tells. What a card was charged, its provider knows: the log tells of it when the
+//! outcome came, and until then all that was asked for is in doubt. [`super::cards`] asks the provider itself.
 
 use super::check::{Check, Seen};
 use super::findings::Findings;
 use crate::output::grouped;
 use socketing_domain::event::{Event, StreamId};
-use socketing_domain::performance::Event as P;
+use socketing_domain::performance::{Event as P, Method};
 use socketing_domain::wallet::Event as W;
 use socketing_domain::{AccountId, BookingId, PaymentId, PerformanceId, RefundId, Won};
 use std::collections::HashMap;
@@ -22,6 +25,7 @@ enum Stage {
 struct Payment {
     booking: BookingId,
     account: AccountId,
+    method: Method,
     amount: Won,
     stage: Stage,
     charged: Won,
@@ -111,14 +115,18 @@ impl Money {
         let once = payment.charged == Won::ZERO;
         payment.charged = payment.charged.checked_add(amount).unwrap_or(Won::MAX);
         require(once, || format!("payment {id} is charged twice"))?;
-        require((payment.account, payment.booking, payment.amount) == (of, booking, amount), || {
-            format!("payment {id} of {} by {} is charged as {amount} to {of}", payment.amount, payment.account)
+        let by_wallet = payment.method == Method::Socketpay;
+        require(by_wallet && (payment.account, payment.booking, payment.amount) == (of, booking, amount), || {
+            format!(
+                "payment {id} of {} by {} ({:?}) is charged as {amount} to the wallet {of}",
+                payment.amount, payment.account, payment.method
+            )
         })
     }
 
     fn pay_back(&mut self, of: AccountId, id: RefundId, payment: PaymentId, amount: Won) -> Result<(), String> {
         let key = self.refunds.get(&id).filter(|key| key.1 == payment);
-        let known = key.and_then(|key| self.payments.get_mut(key)).filter(|known| known.account == of);
+        let known = key.and_then(|key| self.payments.get_mut(key)).filter(|known| known.account == of && known.method == Method::Socketpay);
         let refund = known.and_then(|known| known.refund.as_mut()).filter(|refund| refund.id == id && refund.amount == amount);
         let refund = refund.ok_or_else(|| format!("wallet {of} is paid {amount} back by refund {id}, which isn't due"))?;
         require(!std::mem::replace(&mut refund.paid_back, true), || format!("refund {id} is paid back twice"))
@@ -131,8 +139,10 @@ impl Money {
                 let sum: Won = lines.iter().map(|line| line.price).sum();
                 require(sum == *total, || format!("booking {booking} has seats for {sum} but a total of {total}"))
             }
-            P::PaymentStarted { payment, booking, account, amount, .. } => {
-                self.start((of, *payment), *booking, *account, *amount, position)
+            P::PaymentStarted { payment, booking, account, method, amount } => {
+                let (booking, account, method, amount) = (*booking, *account, method.method(), *amount);
+                let (stage, charged, refund) = (Stage::InFlight, Won::ZERO, None);
+                self.start((of, *payment), Payment { booking, account, method, amount, stage, charged, refund, begun: position })
             }
             P::PaymentFailed { payment, .. } => {
                 let known = self.payment((of, *payment))?;
@@ -149,15 +159,15 @@ impl Money {
                 known.cancelled = true;
                 Ok(())
             }
-            P::RefundDue { refund, payment, amount, account, .. } => self.owe(*refund, (of, *payment), *account, *amount),
+            P::RefundDue { refund, payment, amount, account, method, .. } => self.owe(*refund, (of, *payment), *account, *method, *amount),
             P::RefundCompleted { refund, amount, .. } => self.complete(*refund, *amount),
             _ => Ok(()),
         }
     }
 
-    fn start(&mut self, key: Of<PaymentId>, booking: BookingId, account: AccountId, amount: Won, position: u64) -> Result<(), String> {
+    fn start(&mut self, key: Of<PaymentId>, payment: Payment) -> Result<(), String> {
         let (performance, id) = key;
-        let payment = Payment { booking, account, amount, stage: Stage::InFlight, charged: Won::ZERO, refund: None, begun: position };
+        let (booking, amount) = (payment.booking, payment.amount);
         require(self.payments.insert(key, payment).is_none(), || format!("payment {id} is started twice"))?;
         let total = self.bookings.get(&(performance, booking)).map(|booking| booking.total);
         require(total == Some(amount), || format!("payment {id} is of {amount}, its booking {booking} of {total:?}"))
@@ -167,27 +177,36 @@ impl Money {
         let id = key.1;
         let payment = self.payment(key)?;
         let was = std::mem::replace(&mut payment.stage, Stage::Sold);
+        if payment.method == Method::Card {
+            payment.charged = payment.amount;
+        }
         require(was == Stage::InFlight && payment.charged == amount && payment.booking == booking, || {
             format!("booking {booking} is sold for {amount}, but payment {id} is {was:?} and charged {}", payment.charged)
         })
     }
 
-    fn owe(&mut self, id: RefundId, key: Of<PaymentId>, account: AccountId, amount: Won) -> Result<(), String> {
+    fn owe(&mut self, id: RefundId, key: Of<PaymentId>, account: AccountId, method: Method, amount: Won) -> Result<(), String> {
         let once = self.refunds.insert(id, key).is_none();
         let payment = key.1;
         let known = self.payment(key)?;
         let first = known.refund.replace(Refund { id, amount, paid_back: false, completed: false }).is_none();
         require(once && first, || format!("payment {payment} is refunded twice"))?;
-        require(known.account == account && known.charged == amount, || {
+        if known.method == Method::Card && known.stage == Stage::Failed {
+            known.charged = known.amount; // it was charged after all
+        }
+        require(known.account == account && known.method == method && known.charged == amount, || {
             format!("refund {id} owes {amount} to {account}, but payment {payment} took {} from {}", known.charged, known.account)
         })
     }
 
     fn complete(&mut self, id: RefundId, amount: Won) -> Result<(), String> {
         let payment = self.refunds.get(&id).copied().ok_or_else(|| format!("refund {id} is completed but was never due"))?;
-        let refund = self.payment(payment)?.refund.as_mut().filter(|refund| refund.id == id);
+        let payment = self.payment(payment)?;
+        let by_card = payment.method == Method::Card;
+        let refund = payment.refund.as_mut().filter(|refund| refund.id == id);
         let refund = refund.ok_or_else(|| format!("refund {id} is completed, but another is due"))?;
         require(!std::mem::replace(&mut refund.completed, true), || format!("refund {id} is completed twice"))?;
+        refund.paid_back |= by_card; // the provider said so, and nothing else in the log does
         require(refund.paid_back && refund.amount == amount, || format!("refund {id} of {amount} is completed before the wallet has it"))
     }
 
@@ -200,7 +219,8 @@ impl Money {
         let mut sums = Sums::default();
         let mut faults = Vec::new();
         for ((performance, id), payment) in &self.payments {
-            let charged = i128::from(payment.charged.get());
+            let may_be_charged = payment.method == Method::Card && payment.stage == Stage::InFlight;
+            let charged = i128::from(if may_be_charged { payment.amount.get() } else { payment.charged.get() });
             sums.charged += charged;
             let cancelled = self.bookings.get(&(*performance, payment.booking)).is_some_and(|booking| booking.cancelled);
             match (&payment.refund, payment.stage) {

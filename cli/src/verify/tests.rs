@@ -5,7 +5,7 @@ use super::testing::{Log, told};
 use super::{commands, deadlines, decoding, line, money, positions, seats, sequences};
 use serde_json::value::RawValue;
 use socketing_domain::event::{Event, StreamId};
-use socketing_domain::performance::{Cancellation, Event as P, Line, Method, Release};
+use socketing_domain::performance::{Cancellation, Event as P, Line, Means, Method, Release};
 use socketing_domain::waiting_room::{Departure, Event as L};
 use socketing_domain::wallet::Event as W;
 use socketing_domain::{
@@ -128,7 +128,7 @@ impl Sale {
 
     fn start_payment(&mut self, fan: &Fan) {
         let Fan { account, booking, payment, .. } = *fan;
-        self.perform(P::PaymentStarted { payment, booking, account, method: Method::Socketpay, amount: won(1000) });
+        self.perform(P::PaymentStarted { payment, booking, account, method: Means::Socketpay, amount: won(1000) });
     }
 
     fn charge(&mut self, fan: &Fan, amount: i64, balance: i64) {
@@ -147,7 +147,7 @@ impl Sale {
 
     fn owe(&mut self, fan: &Fan) {
         let Fan { account, booking, payment, refund, .. } = *fan;
-        self.perform(P::RefundDue { refund, payment, booking, account, amount: won(1000) });
+        self.perform(P::RefundDue { refund, payment, booking, account, method: Method::Socketpay, amount: won(1000) });
     }
 
     fn pay_back(&mut self, fan: &Fan, balance: i64) {
@@ -479,6 +479,66 @@ fn money_that_is_owed_or_in_doubt_still_balances() {
     let findings = sale.log.check(money::Money::new());
     assert!(findings.is_clean(), "{findings:?}");
     assert_eq!(findings.note.as_deref(), Some("charged 2,000 = sold 0 + refunded 0 + owed 1,000 + in doubt 1,000 won"));
+}
+
+/// A booking whose payment by card has begun.
+fn paying_by_card(sale: &mut Sale, fan: &Fan) {
+    sale.enter(fan);
+    sale.hold(fan);
+    sale.book(fan);
+    let (payment, booking, account) = (fan.payment, fan.booking, fan.account);
+    let method = Means::Card("tok_approved".parse().unwrap());
+    sale.perform(P::PaymentStarted { payment, booking, account, method, amount: won(1000) });
+}
+
+fn owe_to_card(sale: &mut Sale, fan: &Fan, method: Method) {
+    let (refund, payment, booking, account) = (fan.refund, fan.payment, fan.booking, fan.account);
+    sale.perform(P::RefundDue { refund, payment, booking, account, method, amount: won(1000) });
+}
+
+#[test]
+fn money_of_cards_balances_too() {
+    let mut sale = Sale::new(10);
+    let [kept, back, late, owed, doubted, failed] = [0, 1, 2, 3, 4, 5].map(Fan::new);
+    for fan in [&kept, &back, &late, &owed, &doubted, &failed] {
+        paying_by_card(&mut sale, fan);
+    }
+    for fan in [&kept, &back, &owed] {
+        sale.sell(fan);
+    }
+    for fan in [&late, &failed] {
+        sale.perform(P::PaymentFailed { payment: fan.payment, booking: fan.booking, reason: "card_declined".into() });
+    }
+    for fan in [&back, &owed] {
+        sale.cancel(fan);
+    }
+    for fan in [&back, &owed, &late] {
+        owe_to_card(&mut sale, fan, Method::Card);
+    }
+    for fan in [&back, &late] {
+        sale.complete(fan);
+    }
+    let findings = sale.log.check(money::Money::new());
+    assert!(findings.is_clean(), "{findings:?}");
+    assert_eq!(findings.note.as_deref(), Some("charged 5,000 = sold 1,000 + refunded 2,000 + owed 1,000 + in doubt 1,000 won"));
+}
+
+#[test]
+fn a_card_that_a_wallet_pays_for_or_is_paid_back_to_is_found() {
+    let mut sale = Sale::new(10);
+    let fan = Fan::new(0);
+    paying_by_card(&mut sale, &fan);
+    sale.charge(&fan, 1000, 4000);
+    let findings = sale.log.check(money::Money::new());
+    assert!(findings.faults[0].detail.contains("(Card) is charged as 1000 won to the wallet"), "{findings:?}");
+    let mut sale = Sale::new(10);
+    paying_by_card(&mut sale, &fan);
+    sale.sell(&fan);
+    sale.cancel(&fan);
+    owe_to_card(&mut sale, &fan, Method::Socketpay);
+    sale.pay_back(&fan, 6000);
+    let findings = sale.log.check(money::Money::new());
+    assert_eq!(findings.failed, 2, "it goes another way back, and to a wallet: {findings:?}");
 }
 
 /// Merges a log with outcomes, in the order in which the real pass would.

@@ -41,6 +41,11 @@ impl Servers {
 
     /// The same, on this port.
     pub(crate) async fn serve_on(&self, port: u16, role: &str) -> Serving {
+        self.serve_with(port, role, &[]).await
+    }
+
+    /// The same, with these variables too.
+    pub(crate) async fn serve_with(&self, port: u16, role: &str, more: &[(&str, &str)]) -> Serving {
         let url = format!("http://127.0.0.1:{port}");
         let listen = format!("127.0.0.1:{port}");
         let arguments = ["serve", "--role", role, "--password-threads", "2", "--reconnect-seconds", "1"].map(str::to_owned);
@@ -51,6 +56,7 @@ impl Servers {
             ("SOCKETING_LISTEN", &listen),
             ("SOCKETING_LOG", "info,sqlx=warn"),
         ];
+        let environment = [&environment, more].concat();
         let log = self.files.path().join(format!("{role}.log"));
         let process = TestProcess::start(Path::new(PROGRAM), &arguments, &environment, &log).expect("start socketing serve");
         let mut serving = Serving { url, process };
@@ -61,6 +67,18 @@ impl Servers {
         .await;
         assert!(serving.process.is_running(), "{}", self.log(role));
         serving
+    }
+
+    /// Starts another process of the program, which logs under this name.
+    pub(crate) fn spawn(&self, name: &str, arguments: &[&str], environment: &[(&str, &str)]) -> TestProcess {
+        let log = self.files.path().join(format!("{name}.log"));
+        let arguments: Vec<String> = arguments.iter().map(|&argument| argument.to_owned()).collect();
+        TestProcess::start(Path::new(PROGRAM), &arguments, environment, &log).expect("start the program")
+    }
+
+    /// A file of the test's own.
+    pub(crate) fn file(&self, name: &str) -> String {
+        self.files.path().join(name).to_string_lossy().into_owned()
     }
 
     /// What a process of this role has logged.
@@ -144,7 +162,7 @@ pub(crate) async fn run_plain(arguments: &[&str]) -> Ran {
     spawn_blocking(move || Ran(command.output().expect("run socketing"))).await.expect("run socketing")
 }
 
-fn free_port() -> u16 {
+pub(crate) fn free_port() -> u16 {
     loop {
         let port = rand::rng().random_range(PORTS);
         if TcpListener::bind((Ipv4Addr::LOCALHOST, port)).is_ok() {

@@ -9,6 +9,7 @@ mod command;
 mod holds;
 mod line;
 mod me;
+mod open_payments;
 mod parties;
 mod pay;
 mod people;
@@ -19,10 +20,12 @@ mod sessions;
 mod shows;
 mod sign_up;
 mod time;
+mod webhooks;
 
 use crate::accounts::HashPool;
 use crate::config::{CommandApiArgs, Limits};
 use crate::executor::Executor;
+use crate::payments::Payments;
 use axum::extract::{DefaultBodyLimit, FromRef};
 use plan_bodies::PlanBodies;
 use socketing_domain::Clock;
@@ -52,6 +55,7 @@ struct Inner {
     session: Duration,
     plans: PlanBodies,
     imports: Semaphore,
+    payments: Payments,
 }
 
 impl Api {
@@ -66,11 +70,12 @@ impl Api {
         clock: Arc<dyn Clock>,
         args: &CommandApiArgs,
         session: Duration,
+        payments: Payments,
     ) -> std::io::Result<Api> {
         let plans = PlanBodies::new(pool.clone());
         let (hashes, limits) = (args.hash_pool()?, args.limits());
         let imports = Semaphore::new(IMPORTS_MAX);
-        Ok(Api(Arc::new(Inner { pool, executor, auth, hashes, limits, clock, session, plans, imports })))
+        Ok(Api(Arc::new(Inner { pool, executor, auth, hashes, limits, clock, session, plans, imports, payments })))
     }
 }
 
@@ -118,6 +123,9 @@ fn routes() -> OpenApiRouter<Api> {
         .routes(routes!(bookings::cancel))
         .routes(routes!(pay::pay))
         .routes(routes!(pay::payment))
+        .routes(routes!(pay::methods))
+        .routes(routes!(open_payments::list))
+        .routes(routes!(webhooks::card))
         .routes(routes!(time::now))
 }
 

@@ -10,16 +10,16 @@ use axum::extract::State;
 use axum::http::header::{LOCATION, RETRY_AFTER};
 use axum::http::{HeaderValue, StatusCode};
 use axum::response::{IntoResponse, Response};
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 use socketing_domain::event::Actor;
-use socketing_domain::performance::{Command, Method};
+use socketing_domain::performance::{Command, Means, Method};
 use socketing_domain::refusal::Reason;
 use socketing_domain::reply::{PaymentReply, PaymentState};
 use socketing_domain::unit::{self, Unit, UnitId};
-use socketing_domain::{BookingId, PaymentId, PerformanceId};
+use socketing_domain::{BookingId, CardToken, PaymentId, PerformanceId};
 use socketing_service::auth::Caller;
 use socketing_service::catalogue::codes;
-use socketing_service::extract::{Json, Path, new_id};
+use socketing_service::extract::{Json, Path, invalid, new_id};
 use socketing_service::openapi::CommandHeaders;
 use socketing_service::{Code, Problem};
 use std::time::Duration;
@@ -37,11 +37,25 @@ pub(super) struct NewPayment {
     /// The new payment's id: a UUIDv7 made by the client.
     payment_id: PaymentId,
     /// The provider.
+    #[serde(default)]
     method: Method,
+    /// The card, by the token that its provider gave the buyer: for `card` only. Never a card's number.
+    card_token: Option<CardToken>,
+}
+
+impl NewPayment {
+    fn means(&self) -> Result<Means, Problem> {
+        match (self.method, &self.card_token) {
+            (Method::Socketpay, None) => Ok(Means::Socketpay),
+            (Method::Card, Some(token)) => Ok(Means::Card(token.clone())),
+            (Method::Card, None) => Err(invalid("/card_token", "paying by card needs the token of a card")),
+            (Method::Socketpay, Some(_)) => Err(invalid("/card_token", "SocketPay takes no card")),
+        }
+    }
 }
 
 body_command_errors!(PayErrors: UnknownPerformance, UnknownBooking, BookingExpired, BookingCancelled, BookingPaid, PaymentInProgress,
-    PerformanceStarted, IdTaken, Invalid, Forbidden);
+    PerformanceStarted, IdTaken, Invalid, Forbidden; codes::METHOD_UNAVAILABLE);
 
 /// Pays a booking.
 ///
@@ -61,7 +75,11 @@ pub(super) async fn pay(
     Json(body): Json<NewPayment>,
 ) -> Result<Response, Problem> {
     new_id("payment_id", body.payment_id.0)?;
-    let command = Command::Pay { payment: body.payment_id, booking, method: body.method };
+    let method = body.means()?;
+    if method.method() == Method::Card && api.0.payments.card.is_none() && look(&api, performance, body.payment_id).await?.is_none() {
+        return Err(Problem::new(codes::METHOD_UNAVAILABLE).detail("no card provider is configured here"));
+    }
+    let command = Command::Pay { payment: body.payment_id, booking, method };
     let accepted = sender.send(&api, UnitId::Performance(performance), unit::Command::Performance(command)).await?;
     let started: PaymentReply =
         serde_json::from_str(&accepted.reply).map_err(|error| Problem::internal("reading a payment's recorded answer", &error))?;
@@ -143,4 +161,29 @@ pub(super) async fn payment(
     let theirs = seen.filter(|seen| seen.reply.booking_id == booking && seen.payer == caller.actor);
     let Seen { reply, position, .. } = theirs.ok_or_else(|| Problem::new(Code::of(Reason::UnknownPayment)))?;
     Ok(JsonAnswer(Answer { position, reply }))
+}
+
+/// The ways to pay.
+#[derive(Serialize, ToSchema)]
+pub(super) struct PaymentMethods {
+    /// Those that are open here, the usual one first.
+    methods: Vec<PaymentMethod>,
+}
+
+/// One way to pay.
+#[derive(Serialize, ToSchema)]
+pub(super) struct PaymentMethod {
+    method: Method,
+    /// Where the buyer's browser gets a token for a card: from the provider itself, so that no number comes here.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    tokens_url: Option<String>,
+}
+
+/// Tells which ways to pay there are.
+#[utoipa::path(get, path = "/v1/payment-methods", operation_id = "payment_methods", tag = "bookings",
+    responses((status = 200, description = "The ways to pay.", body = PaymentMethods)))]
+pub(super) async fn methods(State(api): State<Api>) -> JsonAnswer<PaymentMethods> {
+    let socketpay = PaymentMethod { method: Method::Socketpay, tokens_url: None };
+    let card = api.0.payments.card.as_ref().map(|card| PaymentMethod { method: Method::Card, tokens_url: Some(card.tokens_url()) });
+    JsonAnswer(PaymentMethods { methods: std::iter::once(socketpay).chain(card).collect() })
 }

@@ -1,8 +1,10 @@
 //! What follows from an event: the policies of the system, as one table.
 
+use crate::payments::{Charge, Refund};
 use serde::{Deserialize, Serialize};
 use socketing_domain::event::{Event, Recorded, StreamId};
-use socketing_domain::{AccountId, BookingId, PaymentId, PerformanceId, RefundId, ShowId, Won, account, performance, show};
+use socketing_domain::performance::{Means, Method};
+use socketing_domain::{AccountId, BookingId, CardToken, PerformanceId, ShowId, account, performance, show};
 
 /// Something the system means to do because of an event. Every step of it is a command with a key made from its ids, so
 /// that doing it again changes nothing.
@@ -13,10 +15,21 @@ pub(super) enum Intent {
     OpenWallet { account: AccountId },
     /// Show published → its performances and their lines.
     PutOnSale { show: ShowId },
-    /// Payment started → charge the provider, tell the performance.
-    TakePayment { performance: PerformanceId, booking: BookingId, payment: PaymentId, account: AccountId, amount: Won },
-    /// Refund due → pay it back, tell the performance.
-    PayBack { performance: PerformanceId, payment: PaymentId, refund: RefundId, account: AccountId, amount: Won },
+    /// Payment by SocketPay started → charge the wallet, tell the performance.
+    TakePayment(Charge),
+    /// Payment by card started → charge the card, tell the performance. An intent with a name of its own, which an older
+    /// program can't take for a wallet's.
+    ChargeCard {
+        #[serde(flatten)]
+        charge: Charge,
+        token: CardToken,
+    },
+    /// The card provider has news, or has refused a while ago → ask it, tell the performance.
+    AskAgain(Charge),
+    /// Refund to the wallet due → pay it back, tell the performance.
+    PayBack(Refund),
+    /// Refund to the card due → have it paid back, tell the performance.
+    RefundCard(Refund),
     /// Seats sold → their buyers have what they came for, and make room.
     MakeRoom { performance: PerformanceId, booking: BookingId, account: AccountId },
 }
@@ -34,11 +47,19 @@ impl Intent {
 
     fn of_performance(performance: PerformanceId, event: &performance::Event) -> Option<Intent> {
         match *event {
-            performance::Event::PaymentStarted { payment, booking, account, amount, .. } => {
-                Some(Intent::TakePayment { performance, booking, payment, account, amount })
+            performance::Event::PaymentStarted { payment, booking, account, ref method, amount } => {
+                let charge = Charge { performance, booking, payment, account, amount };
+                Some(match method {
+                    Means::Socketpay => Intent::TakePayment(charge),
+                    Means::Card(token) => Intent::ChargeCard { charge, token: token.clone() },
+                })
             }
-            performance::Event::RefundDue { refund, payment, account, amount, .. } => {
-                Some(Intent::PayBack { performance, payment, refund, account, amount })
+            performance::Event::RefundDue { refund, payment, account, method, amount, .. } => {
+                let refund = Refund { performance, payment, refund, account, amount };
+                Some(match method {
+                    Method::Socketpay => Intent::PayBack(refund),
+                    Method::Card => Intent::RefundCard(refund),
+                })
             }
             performance::Event::SeatsSold { booking, account, .. } => Some(Intent::MakeRoom { performance, booking, account }),
             _ => None,
@@ -46,9 +67,47 @@ impl Intent {
     }
 }
 
+/// Where an intent waits to be carried out: what a slow provider keeps waiting keeps nothing else waiting.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(super) enum Lane {
+    /// Steps of the system itself.
+    Own,
+    /// Steps that ask the card provider.
+    Card,
+}
+
+impl Lane {
+    /// As the table has it.
+    pub(super) const fn name(self) -> &'static str {
+        match self {
+            Lane::Own => "own",
+            Lane::Card => "card",
+        }
+    }
+}
+
+impl Intent {
+    pub(super) const fn lane(&self) -> Lane {
+        match self {
+            Intent::OpenWallet { .. }
+            | Intent::PutOnSale { .. }
+            | Intent::TakePayment(_)
+            | Intent::PayBack(_)
+            | Intent::MakeRoom { .. } => Lane::Own,
+            Intent::ChargeCard { .. } | Intent::AskAgain(_) | Intent::RefundCard(_) => Lane::Card,
+        }
+    }
+
+    /// Whether money may move at a provider outside: from the first request until its outcome is known, it is in doubt.
+    pub(super) const fn moves_money_outside(&self) -> bool {
+        matches!(self, Intent::ChargeCard { .. } | Intent::RefundCard(_))
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+    use socketing_domain::{PaymentId, RefundId, Won};
 
     #[test]
     fn intents_are_read_as_they_were_written() {
@@ -56,5 +115,22 @@ mod tests {
         let json = serde_json::to_string(&intent).expect("intents serialise");
         assert!(json.starts_with(r#"{"intent":"make_room""#), "{json}");
         assert_eq!(serde_json::from_str::<Intent>(&json).expect("intents deserialise"), intent);
+        let (performance, booking, payment, account) = (PerformanceId::new(), BookingId::new(), PaymentId::new(), AccountId::new());
+        let charge = Charge { performance, booking, payment, account, amount: Won::ZERO };
+        let refund = Refund { performance, payment, refund: RefundId::new(), account, amount: Won::ZERO };
+        let token: CardToken = "tok_approved".parse().expect("a token");
+        for intent in [Intent::TakePayment(charge.clone()), Intent::ChargeCard { charge, token }, Intent::RefundCard(refund)] {
+            let json = serde_json::to_string(&intent).expect("intents serialise");
+            assert_eq!(serde_json::from_str::<Intent>(&json).expect("intents deserialise"), intent, "{json}");
+        }
+    }
+
+    #[test]
+    fn intents_of_programs_before_cards_are_read() {
+        let id = "01990000-0000-7000-8000-000000000001";
+        let json =
+            format!(r#"{{"intent":"take_payment","performance":"{id}","booking":"{id}","payment":"{id}","account":"{id}","amount":5}}"#);
+        let intent: Intent = serde_json::from_str(&json).expect("it is read");
+        assert!(matches!(intent, Intent::TakePayment(charge) if charge.amount.get() == 5));
     }
 }

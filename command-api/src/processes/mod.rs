@@ -3,22 +3,30 @@
 //! with a key of its own. A crash at any point repeats steps, to no effect.
 
 mod intent;
+mod news;
+mod open;
 mod queue;
 mod steps;
 
+pub(crate) use news::news_of;
+pub use open::{Kind, OpenPayment, OpenPayments, State, open_payments};
+
 use crate::executor::Executor;
+use crate::payments::Payments;
+use crate::payments::card::CardProvider;
 use async_nats::jetstream::Context as Jetstream;
 use futures::StreamExt;
 use futures::stream::FuturesUnordered;
-use intent::Intent;
+use intent::{Intent, Lane};
 use queue::Queued;
 use socketing_event_store::singleton::Lease;
 use socketing_event_store::{Checkpoint, PgPool, StoreError, checkpoint, log};
 use socketing_nats::Feed;
+use socketing_service::problem::chain;
 use std::collections::HashSet;
 use std::error::Error;
 use std::time::Duration;
-use steps::Steps;
+use steps::{StepError, Steps};
 use tokio::sync::Notify;
 use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
@@ -27,29 +35,37 @@ use uuid::Uuid;
 const NAME: &str = "processes";
 /// Events read per transaction.
 const BATCH_EVENTS_MAX: usize = 500;
-/// Intents under way at once: enough to fill commits, few enough not to crowd out people's commands.
+/// Intents of the system's own under way at once: enough to fill commits, few enough not to crowd out people's commands.
 const UNDER_WAY_MAX: usize = 128;
 /// How often intents that were put off are looked for.
 const LOOK_EVERY: Duration = Duration::from_millis(500);
 /// The pause after a failure, before the follower starts over.
 const PAUSE: Duration = Duration::from_secs(1);
 
+/// Card intents under way at once without a provider: they are only put off.
+const UNPROVIDED_MAX: usize = 8;
+
 /// Follows the log and carries out what follows, whenever this process holds the lease, until `stopping`.
-pub async fn run(pool: PgPool, jetstream: Option<Jetstream>, executor: Executor, stopping: CancellationToken) {
+pub async fn run(pool: PgPool, jetstream: Option<Jetstream>, executor: Executor, payments: Payments, stopping: CancellationToken) {
+    let cards_max = payments.card.as_ref().map_or(UNPROVIDED_MAX, CardProvider::in_flight);
     let owner = Uuid::now_v7();
     while !stopping.is_cancelled() {
         let mut lease = tokio::select! {
             () = stopping.cancelled() => return,
             lease = Lease::wait(&pool, NAME, owner) => lease,
         };
-        let added = Notify::new();
+        let added = Added::default();
+        let own =
+            Workers { pool: &pool, executor: &executor, payments: &payments, lane: Lane::Own, most: UNDER_WAY_MAX, added: &added.own };
+        let cards = Workers { lane: Lane::Card, most: cards_max, added: &added.card, ..own };
         let ended = {
             let terms = lease.clone();
             tokio::select! {
                 () = stopping.cancelled() => None,
                 lost = lease.keep(&pool) => Some(lost.into()),
                 failed = follow(&pool, jetstream.clone(), &terms, &added) => failed.err(),
-                failed = work(&pool, &executor, &added) => failed.err().map(Into::into),
+                failed = own.work() => failed.err().map(Into::into),
+                failed = cards.work() => failed.err().map(Into::into),
             }
         };
         match ended {
@@ -63,7 +79,7 @@ pub async fn run(pool: PgPool, jetstream: Option<Jetstream>, executor: Executor,
 }
 
 /// Turns events into intents, in order, each batch with its checkpoint.
-async fn follow(pool: &PgPool, jetstream: Option<Jetstream>, lease: &Lease, added: &Notify) -> Result<(), Box<dyn Error + Send + Sync>> {
+async fn follow(pool: &PgPool, jetstream: Option<Jetstream>, lease: &Lease, added: &Added) -> Result<(), Box<dyn Error + Send + Sync>> {
     let mut at = match checkpoint::load(pool, NAME).await? {
         Some(checkpoint) => checkpoint,
         None => Checkpoint::beginning(log::head(pool).await?.incarnation),
@@ -86,58 +102,101 @@ async fn follow(pool: &PgPool, jetstream: Option<Jetstream>, lease: &Lease, adde
         checkpoint::store(&mut transaction, NAME, at.position, &next).await?;
         transaction.commit().await?;
         at = next;
-        added.notify_one();
+        added.own.notify_one();
+        added.card.notify_one();
     }
 }
 
-/// Carries intents out, many at once, until Postgres fails.
-async fn work(pool: &PgPool, executor: &Executor, added: &Notify) -> Result<(), StoreError> {
-    let mut under_way: HashSet<Uuid> = HashSet::new();
-    let mut running = FuturesUnordered::new();
-    loop {
-        let busy: Vec<Uuid> = under_way.iter().copied().collect();
-        for queued in queue::ready(pool, &busy, UNDER_WAY_MAX - busy.len()).await? {
-            under_way.insert(queued.id);
-            running.push(carry_out(executor, queued));
-        }
-        tokio::select! {
-            Some((queued, outcome)) = running.next() => {
-                let mut finished = vec![(queued, outcome)];
-                // Whatever else has finished meanwhile is deleted with it.
-                while let Some(Some(more)) = futures::FutureExt::now_or_never(running.next()) {
-                    finished.push(more);
+/// Wakes the workers of a lane when there may be something for them.
+#[derive(Default)]
+struct Added {
+    own: Notify,
+    card: Notify,
+}
+
+/// Those who carry out a lane's intents.
+#[derive(Clone, Copy)]
+struct Workers<'a> {
+    pool: &'a PgPool,
+    executor: &'a Executor,
+    payments: &'a Payments,
+    lane: Lane,
+    /// Intents under way at once.
+    most: usize,
+    added: &'a Notify,
+}
+
+/// An intent, and what came of trying it.
+type Tried = (Queued, Result<Option<Intent>, StepError>);
+
+impl Workers<'_> {
+    /// Carries intents out, many at once, until Postgres fails.
+    async fn work(self) -> Result<(), StoreError> {
+        let mut under_way: HashSet<Uuid> = HashSet::new();
+        let mut running = FuturesUnordered::new();
+        loop {
+            let busy: Vec<Uuid> = under_way.iter().copied().collect();
+            for queued in queue::ready(self.pool, self.lane, &busy, self.most - busy.len()).await? {
+                under_way.insert(queued.id);
+                running.push(self.carry_out(queued));
+            }
+            tokio::select! {
+                Some(tried) = running.next() => {
+                    let mut finished = vec![tried];
+                    // Whatever else has finished meanwhile is deleted with it.
+                    while let Some(Some(more)) = futures::FutureExt::now_or_never(running.next()) {
+                        finished.push(more);
+                    }
+                    self.settle(&mut under_way, finished).await?;
                 }
-                settle(pool, &mut under_way, finished).await?;
-            }
-            () = added.notified(), if under_way.len() < UNDER_WAY_MAX => {}
-            () = tokio::time::sleep(LOOK_EVERY) => {}
-        }
-    }
-}
-
-async fn carry_out(executor: &Executor, queued: Queued) -> (Queued, Result<(), steps::StepError>) {
-    let steps = Steps { executor, position: queued.position };
-    let outcome = steps.carry_out(queued.intent.clone()).await;
-    (queued, outcome)
-}
-
-async fn settle(
-    pool: &PgPool,
-    under_way: &mut HashSet<Uuid>,
-    finished: Vec<(Queued, Result<(), steps::StepError>)>,
-) -> Result<(), StoreError> {
-    let mut done = Vec::new();
-    for (queued, outcome) in finished {
-        match outcome {
-            Ok(()) => done.push(queued.id),
-            Err(error) => {
-                tracing::warn!(intent = ?queued.intent, attempts = queued.attempts + 1, %error, "an intent is tried again later");
-                queue::put_off(pool, &queued, &error.to_string()).await?;
-                under_way.remove(&queued.id);
+                () = self.added.notified(), if under_way.len() < self.most => {}
+                () = tokio::time::sleep(LOOK_EVERY) => {}
             }
         }
     }
-    queue::done(pool, &done).await?;
-    under_way.retain(|id| !done.contains(id));
-    Ok(())
+
+    async fn carry_out(self, queued: Queued) -> Tried {
+        let outcome = self.try_once(&queued).await;
+        (queued, outcome)
+    }
+
+    async fn try_once(self, queued: &Queued) -> Result<Option<Intent>, StepError> {
+        if queued.intent.moves_money_outside() && !queued.in_doubt {
+            queue::begin_doubt(self.pool, queued.id).await?;
+        }
+        let (position, in_doubt, overdue) = (queued.position, queued.in_doubt, queued.age > self.payments.deadline);
+        let steps = Steps { executor: self.executor, payments: self.payments, position, in_doubt, overdue };
+        steps.carry_out(queued.intent.clone()).await
+    }
+
+    /// What is in doubt past its deadline is an operator's business; the rest passes.
+    fn complain(self, queued: &Queued, error: &str) {
+        let (intent, attempts) = (&queued.intent, queued.attempts + 1);
+        if queued.in_doubt && queued.age > self.payments.deadline {
+            tracing::error!(?intent, attempts, error, "a payment is in doubt past its deadline");
+        } else {
+            tracing::warn!(?intent, attempts, error, "an intent is tried again later");
+        }
+    }
+
+    async fn settle(self, under_way: &mut HashSet<Uuid>, finished: Vec<Tried>) -> Result<(), StoreError> {
+        let (mut done, mut later) = (Vec::new(), Vec::new());
+        for (queued, outcome) in finished {
+            match outcome {
+                Ok(more) => {
+                    done.push(queued.id);
+                    later.extend(more.map(|intent| (queued.position, intent)));
+                }
+                Err(error) => {
+                    let error = chain(&error);
+                    self.complain(&queued, &error);
+                    queue::put_off(self.pool, &queued, &error).await?;
+                    under_way.remove(&queued.id);
+                }
+            }
+        }
+        queue::done(self.pool, &done, &later, self.payments.deadline).await?;
+        under_way.retain(|id| !done.contains(id));
+        Ok(())
+    }
 }

@@ -1,6 +1,12 @@
-//! The table of what is still to be done.
+//! The table of what is still to be done, and of what is in doubt.
+//!
+//! ```text
+//! waiting ─► in_doubt ─► (gone)     money at a provider outside: in doubt from before the first request until told of
+//!    └──────────────────► (gone)     everything else
+//! ```
 
-use super::intent::Intent;
+use super::intent::{Intent, Lane};
+use rand::Rng;
 use socketing_event_store::StoreError;
 use sqlx::{PgConnection, PgPool, Row, types::Json};
 use std::time::Duration;
@@ -12,32 +18,51 @@ pub(super) struct Queued {
     pub(super) intent: Intent,
     pub(super) position: u64,
     pub(super) attempts: u32,
+    /// Whether a provider was asked, and its answer isn't known.
+    pub(super) in_doubt: bool,
+    /// Since it was written down.
+    pub(super) age: Duration,
 }
 
+/// The pause after the first try that failed.
+const PAUSE_MIN: Duration = Duration::from_millis(100);
 /// The longest pause between two tries of an intent.
 const PAUSE_MAX: Duration = Duration::from_secs(30);
 
 /// Adds intents, in the transaction that moves the checkpoint past their events.
 pub(super) async fn add(transaction: &mut PgConnection, intents: &[(u64, Intent)]) -> Result<(), StoreError> {
+    insert(transaction, intents, Duration::ZERO).await.map_err(StoreError::query("add intents"))
+}
+
+async fn insert(transaction: &mut PgConnection, intents: &[(u64, Intent)], wait: Duration) -> Result<(), sqlx::Error> {
     let ids: Vec<Uuid> = intents.iter().map(|_| Uuid::now_v7()).collect();
     let positions: Vec<i64> = intents.iter().map(|(position, _)| *position as i64).collect();
+    let lanes: Vec<&str> = intents.iter().map(|(_, intent)| intent.lane().name()).collect();
     let bodies: Vec<Json<&Intent>> = intents.iter().map(|(_, intent)| Json(intent)).collect();
-    sqlx::query("insert into intents (id, position, intent) select id, position, intent::json from unnest($1::uuid[], $2::bigint[], $3::jsonb[]) as i (id, position, intent)")
-        .bind(ids)
-        .bind(positions)
-        .bind(bodies)
-        .execute(transaction)
-        .await
-        .map_err(StoreError::query("add intents"))?;
+    sqlx::query(
+        "insert into intents (id, position, lane, intent, next_try_at)
+         select id, position, lane, intent::json, clock_timestamp() + $5
+         from unnest($1::uuid[], $2::bigint[], $3::text[], $4::jsonb[]) as i (id, position, lane, intent)",
+    )
+    .bind(ids)
+    .bind(positions)
+    .bind(lanes)
+    .bind(bodies)
+    .bind(wait)
+    .execute(transaction)
+    .await?;
     Ok(())
 }
 
-/// The intents whose time has come, oldest first, besides those under way.
-pub(super) async fn ready(pool: &PgPool, under_way: &[Uuid], limit: usize) -> Result<Vec<Queued>, StoreError> {
+/// The intents of a lane whose time has come, oldest first, besides those under way.
+pub(super) async fn ready(pool: &PgPool, lane: Lane, under_way: &[Uuid], limit: usize) -> Result<Vec<Queued>, StoreError> {
     let rows = sqlx::query(
-        "select id, intent, position, attempts from intents
-         where next_try_at <= clock_timestamp() and id <> all($1) order by next_try_at, id limit $2",
+        "select id, intent, position, attempts, state = 'in_doubt' as in_doubt,
+                extract(epoch from clock_timestamp() - created_at)::float8 as age_s
+         from intents
+         where lane = $1 and next_try_at <= clock_timestamp() and id <> all($2) order by next_try_at, id limit $3",
     )
+    .bind(lane.name())
     .bind(under_way)
     .bind(limit as i64)
     .fetch_all(pool)
@@ -52,16 +77,31 @@ fn queued(row: &sqlx::postgres::PgRow) -> Result<Queued, sqlx::Error> {
         intent: row.try_get::<Json<Intent>, _>("intent")?.0,
         position: row.try_get::<i64, _>("position")? as u64,
         attempts: row.try_get::<i32, _>("attempts")? as u32,
+        in_doubt: row.try_get("in_doubt")?,
+        age: Duration::from_secs_f64(row.try_get::<f64, _>("age_s")?.max(0.0)),
     })
 }
 
-/// Deletes what is done. Losing this in a crash is harmless (it would be done again, to no effect), so it doesn't wait
-/// for the disk.
-pub(super) async fn done(pool: &PgPool, ids: &[Uuid]) -> Result<(), StoreError> {
+/// Writes down that a provider is about to be asked: what comes of it is in doubt from now on, also after a crash.
+pub(super) async fn begin_doubt(pool: &PgPool, id: Uuid) -> Result<(), StoreError> {
+    sqlx::query("update intents set state = 'in_doubt', in_doubt_since = clock_timestamp() where id = $1 and state = 'waiting'")
+        .bind(id)
+        .execute(pool)
+        .await
+        .map_err(StoreError::query("write down that an intent is in doubt"))?;
+    Ok(())
+}
+
+/// Deletes what is done, and adds what is to be done so much later, if anything is. Losing this in a crash is harmless
+/// (it would be done again, to no effect), so it doesn't wait for the disk.
+pub(super) async fn done(pool: &PgPool, ids: &[Uuid], later: &[(u64, Intent)], wait: Duration) -> Result<(), StoreError> {
     let deleted = async {
         let mut transaction = pool.begin().await?;
         sqlx::query("set local synchronous_commit = off").execute(&mut *transaction).await?;
         sqlx::query("delete from intents where id = any($1)").bind(ids).execute(&mut *transaction).await?;
+        if !later.is_empty() {
+            insert(&mut transaction, later, wait).await?;
+        }
         transaction.commit().await
     };
     deleted.await.map_err(StoreError::query("delete intents that are done"))
@@ -69,7 +109,7 @@ pub(super) async fn done(pool: &PgPool, ids: &[Uuid]) -> Result<(), StoreError> 
 
 /// Puts an intent off after a try that failed, longer each time.
 pub(super) async fn put_off(pool: &PgPool, queued: &Queued, error: &str) -> Result<(), StoreError> {
-    let pause = Duration::from_millis(100).saturating_mul(2_u32.saturating_pow(queued.attempts.min(16))).min(PAUSE_MAX);
+    let pause = pause(queued.attempts, rand::rng().random_range(0.5..1.0));
     sqlx::query("update intents set attempts = attempts + 1, last_error = $2, next_try_at = clock_timestamp() + $3 where id = $1")
         .bind(queued.id)
         .bind(error)
@@ -78,4 +118,24 @@ pub(super) async fn put_off(pool: &PgPool, queued: &Queued, error: &str) -> Resu
         .await
         .map_err(StoreError::query("put an intent off"))?;
     Ok(())
+}
+
+/// Twice as long after every try, up to a bound; shortened by chance, so that what failed together isn't tried together.
+fn pause(attempts: u32, chance: f64) -> Duration {
+    let longest = PAUSE_MIN.saturating_mul(2_u32.saturating_pow(attempts.min(16))).min(PAUSE_MAX);
+    // Whole microseconds: Postgres knows nothing finer.
+    Duration::from_micros((longest.as_micros() as f64 * chance) as u64)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn pauses_grow_to_a_bound() {
+        assert_eq!(pause(0, 1.0), PAUSE_MIN);
+        assert_eq!(pause(3, 0.5), PAUSE_MIN * 4);
+        assert_eq!((pause(9, 1.0), pause(1_000_000, 1.0)), (PAUSE_MAX, PAUSE_MAX));
+        assert_eq!(pause(1_000_000, 0.5), PAUSE_MAX / 2);
+    }
 }

@@ -2,11 +2,14 @@
 
 use super::intent::Intent;
 use crate::executor::{Executor, Rejected, Request};
+use crate::payments::card::CardProvider;
+use crate::payments::{Charge, Doubt, Payments, Provider, Refund, SocketPay, Verdict};
 use socketing_domain::event::Actor;
 use socketing_domain::refusal::Reason;
 use socketing_domain::show::Details;
 use socketing_domain::unit::{Command, Unit, UnitId};
-use socketing_domain::{AccountId, BookingId, PaymentId, PerformanceId, RefundId, ShowId, Won, performance, waiting_room, wallet};
+use socketing_domain::{AccountId, BookingId, PaymentId, PerformanceId, RefundId, ShowId, performance, waiting_room, wallet};
+use socketing_event_store::StoreError;
 use uuid::Uuid;
 
 /// A step that has to be tried again.
@@ -21,28 +24,44 @@ pub(super) enum StepError {
     /// What the intent is about can't be seen.
     #[error("show {0} has no details yet")]
     NoDetails(ShowId),
+    /// What a provider did isn't known.
+    #[error(transparent)]
+    InDoubt(#[from] Doubt),
+    /// The table of intents can't be written.
+    #[error(transparent)]
+    Store(#[from] StoreError),
 }
 
 /// Sends the commands of one intent.
 pub(super) struct Steps<'a> {
     pub(super) executor: &'a Executor,
-    /// The position of the event that caused the intent.
+    pub(super) payments: &'a Payments,
+    /// The position of the event that caused the intent; 0 if something else did.
     pub(super) position: u64,
+    /// Whether a provider was asked before, and its answer isn't known.
+    pub(super) in_doubt: bool,
+    /// Whether that has been so for too long.
+    pub(super) overdue: bool,
 }
 
 impl Steps<'_> {
-    pub(super) async fn carry_out(&self, intent: Intent) -> Result<(), StepError> {
+    /// Carries an intent out; what it gives is to be done later.
+    pub(super) async fn carry_out(&self, intent: Intent) -> Result<Option<Intent>, StepError> {
         match intent {
-            Intent::OpenWallet { account } => self.open_wallet(account).await,
-            Intent::PutOnSale { show } => self.put_on_sale(show).await,
-            Intent::TakePayment { performance, booking, payment, account, amount } => {
-                self.take_payment(performance, booking, payment, account, amount).await
+            Intent::OpenWallet { account } => self.open_wallet(account).await?,
+            Intent::PutOnSale { show } => self.put_on_sale(show).await?,
+            Intent::TakePayment(charge) => _ = self.take_payment(&self.wallets(), &charge, &()).await?,
+            Intent::ChargeCard { charge, token } => {
+                let verdict = self.take_payment(self.card()?, &charge, &token).await?;
+                // The provider is taken at its word, and asked once more: its news of a change of mind may be lost.
+                return Ok((verdict != Verdict::Taken).then_some(Intent::AskAgain(charge)));
             }
-            Intent::PayBack { performance, payment, refund, account, amount } => {
-                self.pay_back(performance, payment, refund, account, amount).await
-            }
-            Intent::MakeRoom { performance, booking, account } => self.make_room(performance, booking, account).await,
+            Intent::AskAgain(charge) => self.ask_again(&charge).await?,
+            Intent::PayBack(refund) => self.pay_back(&self.wallets(), &refund).await?,
+            Intent::RefundCard(refund) => self.pay_back(self.card()?, &refund).await?,
+            Intent::MakeRoom { performance, booking, account } => self.make_room(performance, booking, account).await?,
         }
+        Ok(None)
     }
 
     async fn open_wallet(&self, account: AccountId) -> Result<(), StepError> {
@@ -84,43 +103,55 @@ impl Steps<'_> {
         details.ok_or(StepError::NoDetails(show))
     }
 
-    /// Charges the wallet, then tells the performance what came of it.
-    async fn take_payment(
-        &self,
-        performance: PerformanceId,
-        booking: BookingId,
-        payment: PaymentId,
-        account: AccountId,
-        amount: Won,
-    ) -> Result<(), StepError> {
-        // Someone who pays right after signing up may be faster than the policy that opens their wallet.
-        self.open_wallet(account).await?;
-        let charge = Command::Wallet(wallet::Command::Charge { payment, performance, booking, amount });
-        let charged = self.send(UnitId::Wallet(account), charge, "payments", format!("charge:{performance}:{payment}")).await;
-        let outcome = match charged {
-            Ok(()) => performance::Command::ConfirmPayment { payment, refund: RefundId(late_refund(payment)) },
-            Err(Rejected::Refused { refusal, .. }) => {
-                performance::Command::FailPayment { payment, reason: refusal.reason.code().to_owned() }
-            }
-            Err(rejected) => return Err(StepError::NotTaken { step: "charge the wallet", rejected }),
+    /// Has a payment taken by its provider, then tells the performance what came of it.
+    async fn take_payment<P: Provider>(&self, provider: &P, charge: &Charge, means: &P::Means) -> Result<Verdict, StepError> {
+        let verdict = match self.in_doubt {
+            false => provider.charge(charge, means).await?,
+            true => provider.resolve(charge, means, self.overdue).await?,
         };
-        let unit = UnitId::Performance(performance);
-        self.must("tell the payment's outcome", unit, Command::Performance(outcome), "payments", format!("outcome:{payment}")).await
+        self.tell(charge, verdict).await?;
+        Ok(verdict)
     }
 
-    async fn pay_back(
-        &self,
-        performance: PerformanceId,
-        payment: PaymentId,
-        refund: RefundId,
-        account: AccountId,
-        amount: Won,
-    ) -> Result<(), StepError> {
-        let put_back = Command::Wallet(wallet::Command::Refund { refund, payment, amount });
-        let key = format!("refund:{performance}:{refund}");
-        self.must("refund to the wallet", UnitId::Wallet(account), put_back, "payments", key).await?;
-        let complete = Command::Performance(performance::Command::CompleteRefund { refund });
-        self.must("complete the refund", UnitId::Performance(performance), complete, "payments", format!("refunded:{refund}")).await
+    /// There may be news of a payment: the provider is asked what it is. Its message alone is nobody's word.
+    async fn ask_again(&self, charge: &Charge) -> Result<(), StepError> {
+        match self.card()?.ask(charge).await? {
+            Some(Verdict::Taken) => self.tell(charge, Verdict::Taken).await,
+            // What was refused was told, or is found out by whoever charges.
+            Some(Verdict::Refused(_)) | None => Ok(()),
+        }
+    }
+
+    /// Each outcome has a key of its own: a payment that failed may still turn out to have been taken, and is refunded.
+    async fn tell(&self, charge: &Charge, verdict: Verdict) -> Result<(), StepError> {
+        let payment = charge.payment;
+        let (outcome, key) = match verdict {
+            Verdict::Taken => {
+                let refund = RefundId(late_refund(payment));
+                (performance::Command::ConfirmPayment { payment, refund }, format!("confirm:{payment}"))
+            }
+            Verdict::Refused(reason) => (
+                performance::Command::FailPayment { payment, reason: reason.code().to_owned() },
+                format!("fail:{payment}:{}", reason.code()),
+            ),
+        };
+        let unit = UnitId::Performance(charge.performance);
+        self.must("tell the payment's outcome", unit, Command::Performance(outcome), "payments", key).await
+    }
+
+    async fn pay_back(&self, provider: &impl Provider, refund: &Refund) -> Result<(), StepError> {
+        provider.refund(refund).await?;
+        let complete = Command::Performance(performance::Command::CompleteRefund { refund: refund.refund });
+        let key = format!("refunded:{}", refund.refund);
+        self.must("complete the refund", UnitId::Performance(refund.performance), complete, "payments", key).await
+    }
+
+    fn wallets(&self) -> SocketPay<'_> {
+        SocketPay { executor: self.executor, causation: self.causation() }
+    }
+
+    fn card(&self) -> Result<&CardProvider, Doubt> {
+        self.payments.card.as_ref().ok_or(Doubt::NoProvider)
     }
 
     async fn make_room(&self, performance: PerformanceId, booking: BookingId, account: AccountId) -> Result<(), StepError> {
@@ -137,9 +168,12 @@ impl Steps<'_> {
     }
 
     async fn send(&self, unit: UnitId, command: Command, part: &'static str, key: String) -> Result<(), Rejected> {
-        let causation = Some(self.position.to_string());
-        let request = Request { unit, command, actor: Actor::System(part), key, traceparent: None, causation };
+        let request = Request { unit, command, actor: Actor::System(part), key, traceparent: None, causation: self.causation() };
         self.executor.execute(request).await.map(drop)
+    }
+
+    fn causation(&self) -> Option<String> {
+        (self.position > 0).then(|| self.position.to_string())
     }
 }
 

@@ -1,17 +1,42 @@
 //! What happens at a performance, and what may be asked of it.
 
 use crate::{
-    AccountId, BookingId, HoldId, PartyId, PaymentId, RefundId, SeatIndex, ShowId, Timestamp, Won, plan::PlanHash, show::CategoryPrice,
+    AccountId, BookingId, CardToken, HoldId, PartyId, PaymentId, RefundId, SeatIndex, ShowId, Timestamp, Won, plan::PlanHash,
+    show::CategoryPrice,
 };
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
 /// How a booking is paid.
-#[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize, ToSchema)]
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Method {
     /// The buyer's SocketPay wallet.
+    #[default]
     Socketpay,
+    /// A card, by the card provider.
+    Card,
+}
+
+/// How a booking is paid, with what the provider needs for it: `"socketpay"`, or `{"card": "tok_…"}`.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Means {
+    /// The buyer's SocketPay wallet.
+    Socketpay,
+    /// A card, by what its provider calls it.
+    Card(CardToken),
+}
+
+impl Means {
+    /// Which kind of provider it is.
+    #[must_use]
+    pub const fn method(&self) -> Method {
+        match self {
+            Means::Socketpay => Method::Socketpay,
+            Means::Card(_) => Method::Card,
+        }
+    }
 }
 
 /// One seat of a booking: its price, and whose ticket it will be.
@@ -127,7 +152,7 @@ pub enum Event {
         /// Who pays.
         account: AccountId,
         /// How.
-        method: Method,
+        method: Means,
         /// How much.
         amount: Won,
     },
@@ -172,6 +197,8 @@ pub enum Event {
         booking: BookingId,
         /// To whom.
         account: AccountId,
+        /// The way it goes back: the one it came.
+        method: Method,
         /// How much.
         amount: Won,
     },
@@ -192,11 +219,11 @@ crate::event::stored_events! {
     HoldExtended = "1",
     HoldReleased = "1",
     SeatsBooked = "1",
-    PaymentStarted = "1",
+    PaymentStarted = "2",
     PaymentFailed = "1",
     SeatsSold = "1",
     BookingCancelled = "1",
-    RefundDue = "1",
+    RefundDue = "2",
     RefundCompleted = "1",
 }
 
@@ -250,7 +277,7 @@ pub enum Command {
         /// The booking.
         booking: BookingId,
         /// How.
-        method: Method,
+        method: Means,
     },
     /// The provider took the money; the system's.
     ConfirmPayment {

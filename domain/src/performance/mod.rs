@@ -8,7 +8,7 @@ mod schedule;
 mod state;
 mod view;
 
-pub use event::{Cancellation, Command, Event, Line, Method, Release};
+pub use event::{Cancellation, Command, Event, Line, Means, Method, Release};
 pub use state::Performance;
 pub use view::SeatState;
 
@@ -57,7 +57,7 @@ impl Performance {
             Command::ExtendHold { hold } => self.decide_extension(actor.person()?, now, *hold),
             Command::ReleaseHold { hold } => self.decide_release(actor.person()?, now, *hold),
             Command::Book { booking, hold } => self.decide_booking(actor.person()?, now, facts, *booking, *hold),
-            Command::Pay { payment, booking, method } => self.decide_payment(actor.person()?, now, *payment, *booking, *method),
+            Command::Pay { payment, booking, method } => self.decide_payment(actor.person()?, now, *payment, *booking, method),
             Command::ConfirmPayment { payment, refund } => {
                 actor.system()?;
                 self.decide_confirmation(*payment, *refund)

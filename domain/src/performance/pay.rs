@@ -1,7 +1,7 @@
 //! From a hold to a ticket: book, pay, confirm; and back: fail, cancel, refund.
 
 use super::state::{Booking, Hold, Outcome, Payment, Schedule, Standing};
-use super::{Cancellation, Event, Facts, Line, Method, Performance};
+use super::{Cancellation, Event, Facts, Line, Means, Performance};
 use crate::limits::{BOOKINGS_PER_PERSON_MAX, NAME_CHARS_MAX, PAYMENTS_PER_BOOKING_MAX};
 use crate::plan::Plan;
 use crate::refusal::{Reason, Refusal, refuse};
@@ -42,7 +42,7 @@ impl Performance {
         now: Timestamp,
         id: PaymentId,
         booking_id: BookingId,
-        method: Method,
+        method: &Means,
     ) -> Result<Vec<Event>, Refusal> {
         let booking = self.own_booking(account, booking_id)?;
         if let Some(known) = self.payments.get(&id) {
@@ -62,7 +62,7 @@ impl Performance {
         if booking.attempts as usize >= PAYMENTS_PER_BOOKING_MAX {
             return refuse(Reason::Invalid, format!("a booking is paid in at most {PAYMENTS_PER_BOOKING_MAX} attempts"));
         }
-        Ok(vec![Event::PaymentStarted { payment: id, booking: booking_id, account, method, amount: booking.total }])
+        Ok(vec![Event::PaymentStarted { payment: id, booking: booking_id, account, method: method.clone(), amount: booking.total }])
     }
 
     pub(super) fn decide_confirmation(&self, id: PaymentId, refund: RefundId) -> Result<Vec<Event>, Refusal> {
@@ -133,8 +133,8 @@ impl Performance {
         if self.refunds.contains_key(&refund) {
             return refuse(Reason::IdTaken, format!("{refund} is another refund of this performance"));
         }
-        let Payment { booking, account, amount, .. } = *payment;
-        Ok(Event::RefundDue { refund, payment: id, booking, account, amount })
+        let Payment { booking, account, method, amount, .. } = *payment;
+        Ok(Event::RefundDue { refund, payment: id, booking, account, method, amount })
     }
 
     fn own_booking(&self, account: AccountId, id: BookingId) -> Result<&Booking, Refusal> {

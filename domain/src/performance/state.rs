@@ -1,6 +1,6 @@
 //! What is known of a performance: the fold of its events.
 
-use super::{Cancellation, Event, Line, Release};
+use super::{Cancellation, Event, Line, Method, Release};
 use crate::limits::ENDED_REMEMBERED_MAX;
 use crate::plan::PlanHash;
 use crate::recent::Recent;
@@ -97,6 +97,8 @@ pub(super) enum Outcome {
 pub(super) struct Payment {
     pub(super) booking: BookingId,
     pub(super) account: AccountId,
+    /// How it is paid, and paid back.
+    pub(super) method: Method,
     pub(super) amount: Won,
     pub(super) outcome: Outcome,
 }
@@ -207,14 +209,15 @@ impl Performance {
                 let (standing, attempts, refund) = (Standing::Unpaid, 0, None);
                 self.on_booked(*booking, Booking { hold, account, lines, total, pay_by, standing, attempts, refund });
             }
-            Event::PaymentStarted { payment, booking, account, amount, .. } => {
-                self.on_payment(*payment, Payment { booking: *booking, account: *account, amount: *amount, outcome: Outcome::InFlight });
+            Event::PaymentStarted { payment, booking, account, method, amount } => {
+                let (booking, account, method, amount) = (*booking, *account, method.method(), *amount);
+                self.on_payment(*payment, Payment { booking, account, method, amount, outcome: Outcome::InFlight });
             }
             Event::PaymentFailed { payment, booking, reason } => self.on_failed(*payment, *booking, reason),
             Event::SeatsSold { booking, payment, account, lines, amount } => self.on_sold(*booking, *payment, *account, lines, *amount),
             Event::BookingCancelled { booking, seats, reason } => self.on_cancelled(*booking, seats, *reason),
-            Event::RefundDue { refund, payment, booking, amount, .. } => {
-                self.on_refund_due(*refund, *payment, Refund { booking: *booking, amount: *amount, completed: false });
+            Event::RefundDue { refund, payment, booking, method, amount, .. } => {
+                self.on_refund_due(*refund, *payment, *method, Refund { booking: *booking, amount: *amount, completed: false });
             }
             Event::RefundCompleted { refund, booking, amount } => self.on_refunded(*refund, *booking, *amount),
         }
@@ -354,10 +357,11 @@ impl Performance {
         assert_eq!(unpaid.len() + 1, before, "{booking} wasn't unpaid, or twice");
     }
 
-    fn on_refund_due(&mut self, id: RefundId, payment_id: PaymentId, refund: Refund) {
+    fn on_refund_due(&mut self, id: RefundId, payment_id: PaymentId, method: Method, refund: Refund) {
         let payment = self.payments.get_mut(&payment_id).expect("only a payment is refunded");
         let booking = self.bookings.get_mut(&refund.booking).expect("a payment has a booking");
         assert!(payment.booking == refund.booking && payment.amount == refund.amount, "{id} refunds something else");
+        assert_eq!(payment.method, method, "{id} goes another way back than {payment_id} came");
         let ended = payment.outcome == Outcome::Taken && booking.standing == Standing::Cancelled;
         let late = matches!(payment.outcome, Outcome::Failed { .. });
         assert!(ended || late, "{payment_id} is refunded though it is {:?}", payment.outcome);

@@ -2,7 +2,7 @@ use crate::common::{PRICES, SYSTEM, at, curtain, fan, id, opening, performance, 
 use crate::sale::{booking_id, hold_id, payment_id, refund_id};
 use crate::world::{World, open_line, schedule};
 use socketing_domain::event::{Event, StreamId};
-use socketing_domain::performance::{Command as Seats, Method, Release};
+use socketing_domain::performance::{Command as Seats, Means, Release};
 use socketing_domain::plan::PlanHash;
 use socketing_domain::refusal::Reason;
 use socketing_domain::reply::{BookingState, EntryState, PaymentState, Reply};
@@ -40,7 +40,7 @@ fn book(number: u128) -> Command {
 }
 
 fn pay(number: u128) -> Command {
-    Command::Performance(Seats::Pay { payment: payment_id(number), booking: booking_id(number), method: Method::Socketpay })
+    Command::Performance(Seats::Pay { payment: payment_id(number), booking: booking_id(number), method: Means::Socketpay })
 }
 
 fn confirm(number: u128) -> Command {

@@ -3,7 +3,7 @@
 
 use crate::common::{PRICES, at, opening};
 use socketing_domain::event::Event;
-use socketing_domain::performance::{Cancellation, Command as Seats, Event as OfSeats, Line, Release};
+use socketing_domain::performance::{Cancellation, Command as Seats, Event as OfSeats, Line, Method, Release};
 use socketing_domain::waiting_room::{Departure, Event as OfLine};
 use socketing_domain::{
     AccountId, BookingId, EntryId, HoldId, PartyId, PaymentId, RefundId, SeatIndex, Timestamp, party::Command as Party,
@@ -51,6 +51,7 @@ pub(crate) struct Booking {
 #[derive(Clone, Debug)]
 pub(crate) struct Payment {
     pub(crate) booking: BookingId,
+    pub(crate) method: Method,
     pub(crate) amount: i64,
     pub(crate) open: bool,
     pub(crate) failed: bool,
@@ -305,13 +306,14 @@ impl Model {
 
     fn believe_money(&mut self, event: &OfSeats, now: Timestamp) {
         match event {
-            OfSeats::PaymentStarted { payment, booking: id, account, amount, .. } => {
+            OfSeats::PaymentStarted { payment, booking: id, account, method, amount } => {
                 let booking = self.bookings.get_mut(id).unwrap();
                 assert!(booking.standing == Standing::Unpaid && booking.pay_by > now && now < self.curtain && booking.account == *account);
                 assert_eq!(booking.lines.iter().map(|line| line.price.get()).sum::<i64>(), amount.get());
                 booking.standing = Standing::Paying;
                 booking.attempts += 1;
-                let new = Payment { booking: *id, amount: amount.get(), open: true, failed: false, taken: false, refunded: false };
+                let (method, amount) = (method.method(), amount.get());
+                let new = Payment { booking: *id, method, amount, open: true, failed: false, taken: false, refunded: false };
                 assert!(self.payments.insert(*payment, new).is_none(), "a payment's id is used once");
             }
             OfSeats::PaymentFailed { payment, booking, .. } => {
@@ -328,9 +330,10 @@ impl Model {
                 assert!(booking.standing == Standing::Paying && booking.lines == *lines);
                 booking.standing = Standing::Paid;
             }
-            OfSeats::RefundDue { refund, payment, booking, amount, .. } => {
+            OfSeats::RefundDue { refund, payment, booking, method, amount, .. } => {
                 let payment = self.payments.get_mut(payment).unwrap();
                 assert!(!payment.refunded && payment.booking == *booking && payment.amount == amount.get(), "money goes back once");
+                assert_eq!(payment.method, *method, "money goes back the way it came");
                 payment.refunded = true;
                 payment.taken = true;
                 assert!(self.refunds.insert(*refund, (amount.get(), false)).is_none(), "a refund's id is used once");

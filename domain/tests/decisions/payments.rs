@@ -4,12 +4,12 @@ use crate::sale::{
     system, unpaid,
 };
 use socketing_domain::limits::PAYMENTS_PER_BOOKING_MAX;
-use socketing_domain::performance::{Cancellation, Command, Event, Method, Performance};
+use socketing_domain::performance::{Cancellation, Command, Event, Means, Method, Performance};
 use socketing_domain::refusal::Reason;
 use socketing_domain::reply::PaymentState;
 
 fn pay(payment: u128) -> Command {
-    Command::Pay { payment: payment_id(payment), booking: booking_id(1), method: Method::Socketpay }
+    Command::Pay { payment: payment_id(payment), booking: booking_id(1), method: Means::Socketpay }
 }
 
 fn confirm(payment: u128) -> Command {
@@ -53,7 +53,7 @@ fn paying_twice_is_paying_once() {
         paid().when(outside(fan(1), at(30), pay(payment))).then_nothing();
     }
     let two = paid().and([held(2, [5], 20), crate::sale::booked(2, [5], 21)]);
-    let other = Command::Pay { payment: payment_id(1), booking: booking_id(2), method: Method::Socketpay };
+    let other = Command::Pay { payment: payment_id(1), booking: booking_id(2), method: Means::Socketpay };
     two.when(outside(fan(2), at(30), other)).then_refused(Reason::IdTaken);
 }
 
@@ -94,6 +94,30 @@ fn a_payment_that_was_taken_too_late_is_refunded_once() {
     }
     let both_late = paying().and([failed(1, 1), started(2, 1), failed(2, 1), refund_due(9, 1, 1)]);
     both_late.when(system(at(999), confirm(2))).then_refused(Reason::IdTaken);
+}
+
+#[test]
+fn a_card_is_charged_by_its_token_and_its_money_goes_back_to_it() {
+    let card = Means::Card("tok_approved".parse().unwrap());
+    let pay = |payment| Command::Pay { payment: payment_id(payment), booking: booking_id(1), method: card.clone() };
+    let by_card = |event: Event| match event {
+        Event::PaymentStarted { payment, booking, account, amount, .. } => {
+            Event::PaymentStarted { payment, booking, account, method: card.clone(), amount }
+        }
+        Event::RefundDue { refund, payment, booking, account, amount, .. } => {
+            Event::RefundDue { refund, payment, booking, account, method: Method::Card, amount }
+        }
+        other => other,
+    };
+    unpaid().when(outside(fan(1), at(20), pay(1))).then([by_card(started(1, 1))]);
+    let paying = unpaid().and([by_card(started(1, 1))]);
+    paying.when(system(at(30), confirm(1))).then([sold(1, 1, [4])]);
+    // Cancelled, or taken too late: both ways, it goes back to the card.
+    let cancel = Command::Cancel { booking: booking_id(1), refund: refund_id(9) };
+    let paid = paying.and([sold(1, 1, [4])]);
+    paid.when(outside(fan(1), at(40), cancel)).then([cancelled(1, [4], Cancellation::Buyer), by_card(refund_due(9, 1, 1))]);
+    let tried_again = paying.and([failed(1, 1), started(2, 1), sold(2, 1, [4])]);
+    tried_again.when(system(at(999), confirm(1))).then([by_card(refund_due(9, 1, 1))]);
 }
 
 #[test]

@@ -5,10 +5,10 @@ use crate::model::{Model, PartyState, Standing, short_curtain};
 use crate::world::{World, open_line, schedule};
 use proptest::prelude::*;
 use socketing_domain::event::{Actor, Event, StreamId};
-use socketing_domain::performance::{Command as Seats, Method};
+use socketing_domain::performance::{Command as Seats, Means};
 use socketing_domain::refusal::Reason;
 use socketing_domain::unit::Command;
-use socketing_domain::{PartyId, Refusal, SeatIndex, Timestamp, party::Command as Party, waiting_room::Command as Line};
+use socketing_domain::{PartyId, PaymentId, Refusal, SeatIndex, Timestamp, party::Command as Party, waiting_room::Command as Line};
 
 /// One step. Things are named by small numbers, so that different steps mean the same ones, and some mean none.
 #[derive(Clone, Debug)]
@@ -55,6 +55,11 @@ fn thing() -> impl Strategy<Value = u128> {
     prop_oneof![3 => 0..6_u128, 1 => 0..40_u128]
 }
 
+/// Every other payment is made by card.
+fn means(payment: PaymentId) -> Means {
+    if payment.0.as_u128().is_multiple_of(2) { Means::Socketpay } else { Means::Card("tok_approved".parse().unwrap()) }
+}
+
 fn some_seats() -> impl Strategy<Value = Vec<SeatIndex>> {
     let seat = prop_oneof![20 => 0..9_u32, 5 => 14..20_u32, 1 => 20..26_u32];
     prop_oneof![
@@ -73,8 +78,8 @@ fn of_seats() -> impl Strategy<Value = Seats> {
         1 => thing().prop_map(move |number| Seats::ReleaseHold { hold: hold(number) }),
         4 => (thing(), thing()).prop_map(move |(b, h)| Seats::Book { booking: booking(b), hold: hold(h) }),
         4 => thing().prop_map(move |number| Seats::Book { booking: booking(number), hold: hold(number) }),
-        3 => (thing(), thing()).prop_map(move |(p, b)| Seats::Pay { payment: payment(p), booking: booking(b), method: Method::Socketpay }),
-        4 => thing().prop_map(move |number| Seats::Pay { payment: payment(number), booking: booking(number), method: Method::Socketpay }),
+        3 => (thing(), thing()).prop_map(move |(p, b)| Seats::Pay { payment: payment(p), booking: booking(b), method: means(payment(p)) }),
+        4 => thing().prop_map(move |number| Seats::Pay { payment: payment(number), booking: booking(number), method: means(payment(number)) }),
         3 => (thing(), thing()).prop_map(move |(b, r)| Seats::Cancel { booking: booking(b), refund: refund(r) }),
     ]
 }
@@ -212,7 +217,7 @@ impl Run {
             Aim::Book => hold().map(|(hold, who)| (who, seats(Seats::Book { booking: id(new), hold })))?,
             Aim::Pay => {
                 let (booking, who) = booking(|standing| matches!(standing, Standing::Unpaid | Standing::Paying))?;
-                (who, seats(Seats::Pay { payment: id(new), booking, method: Method::Socketpay }))
+                (who, seats(Seats::Pay { payment: id(new), booking, method: means(id(new)) }))
             }
             Aim::Cancel => {
                 let (booking, who) = booking(|standing| matches!(standing, Standing::Unpaid | Standing::Paid))?;

@@ -3,7 +3,7 @@
 
 use crate::common::{Given, PRICES, SYSTEM, at, curtain, fan, given, id, opening, person, plan, price, seats, show, won};
 use socketing_domain::event::{Actor, Ask};
-use socketing_domain::performance::{Cancellation, Command, Event, Line, Method, OwnedFacts, Performance, Release};
+use socketing_domain::performance::{Cancellation, Command, Event, Line, Means, Method, OwnedFacts, Performance, Release};
 use socketing_domain::plan::PlanHash;
 use socketing_domain::{BookingId, HoldId, PaymentId, RefundId, Timestamp};
 
@@ -113,7 +113,7 @@ pub(crate) fn started(payment: u128, number: u128) -> Event {
         payment: payment_id(payment),
         booking: booking_id(number),
         account: person(number),
-        method: Method::Socketpay,
+        method: Means::Socketpay,
         amount: won(PRICES[0]),
     }
 }
@@ -138,6 +138,7 @@ pub(crate) fn refund_due(refund: u128, payment: u128, number: u128) -> Event {
         payment: payment_id(payment),
         booking: booking_id(number),
         account: person(number),
+        method: Method::Socketpay,
         amount: won(PRICES[0]),
     }
 }

@@ -3,7 +3,7 @@ use crate::testing::{admitted, departed, held, joined, line, lines, of_party, re
 use socketing_domain::{
     PaymentId, PerformanceId, RefundId, Timestamp, Won,
     event::Recorded,
-    performance::{Cancellation, Event as Seats},
+    performance::{Cancellation, Event as Seats, Method},
 };
 use std::sync::Arc;
 
@@ -80,7 +80,14 @@ fn the_buyer_sees_all_and_a_friend_the_friends_ticket() {
 #[test]
 fn a_refund_concerns_the_buyer_though_the_booking_is_gone() {
     let (mut run, booking, buyer) = (Run::new(), BookingId::new(), AccountId::new());
-    let due = |refund| Seats::RefundDue { refund, payment: PaymentId::new(), booking, account: buyer, amount: Won::ZERO };
+    let due = |refund| Seats::RefundDue {
+        refund,
+        payment: PaymentId::new(),
+        booking,
+        account: buyer,
+        method: Method::Socketpay,
+        amount: Won::ZERO,
+    };
     let completed = |refund| Seats::RefundCompleted { refund, booking, amount: Won::ZERO };
     let (one, other) = (RefundId::new(), RefundId::new());
     run.seats(due(one));

@@ -7,15 +7,20 @@ use socketing_tests::eventually;
 use socketing_tests::stage::small_plan;
 use uuid::Uuid;
 
-struct Sale {
-    api: TestApi,
-    performance: PerformanceId,
+pub(crate) struct Sale {
+    pub(crate) api: TestApi,
+    pub(crate) performance: PerformanceId,
 }
 
 impl Sale {
     /// A plan is imported, a show drafted and published.
     async fn open(policies: &Value) -> Sale {
-        let api = TestApi::start(&[]).await;
+        Sale::open_with(&[], policies).await
+    }
+
+    /// The same, with these options of the command line.
+    pub(crate) async fn open_with(options: &[&str], policies: &Value) -> Sale {
+        let api = TestApi::start(options).await;
         let organiser = api.person_with_role("organiser", "organiser").await;
         let plan = api.post("/v1/plans").token(&organiser.token).json(&small_plan(2, 5)).send().await;
         assert_eq!(plan.status, 201, "{}", plan.body);
@@ -34,17 +39,17 @@ impl Sale {
     }
 
     /// Sends a command of the performance, with a key of its own.
-    async fn send(&self, person: &TestPerson, path: &str, body: &Value) -> Reply {
+    pub(crate) async fn send(&self, person: &TestPerson, path: &str, body: &Value) -> Reply {
         self.send_with_key(person, path, body, &Uuid::now_v7().to_string()).await
     }
 
-    async fn send_with_key(&self, person: &TestPerson, path: &str, body: &Value, key: &str) -> Reply {
+    pub(crate) async fn send_with_key(&self, person: &TestPerson, path: &str, body: &Value, key: &str) -> Reply {
         let call = self.api.post(&format!("/v1/performances/{}/{path}", self.performance)).token(&person.token).key(key);
         if body.is_null() { call.send().await } else { call.json(body).send().await }
     }
 
     /// Joins the line, holds seats, books them.
-    async fn book(&self, person: &TestPerson, seats: &[u32]) -> BookingId {
+    pub(crate) async fn book(&self, person: &TestPerson, seats: &[u32]) -> BookingId {
         let joined = self.send(person, "line", &json!({ "entry_id": EntryId::new() })).await;
         assert_eq!(joined.text("state"), "inside", "{}", joined.body);
         let hold = HoldId::new();

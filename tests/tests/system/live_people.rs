@@ -124,7 +124,7 @@ async fn an_instance_that_began_later_knows_whose_things_are_whose() -> Result<(
     let live = TestLive::start(&stage.db.pool, None).await?;
     let mut mine = listen(&live, fan).await?;
     let payment = PaymentId::new();
-    let pay = performance::Command::Pay { payment, booking, method: performance::Method::Socketpay };
+    let pay = performance::Command::Pay { payment, booking, method: performance::Means::Socketpay };
     send(&stage, Actor::Account(fan), Command::Performance(pay)).await?;
     let fail = performance::Command::FailPayment { payment, reason: "insufficient_funds".into() };
     send(&stage, Actor::System("payments"), Command::Performance(fail)).await?;

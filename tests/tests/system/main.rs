@@ -1,8 +1,10 @@
 //! The parts and the whole on real servers. One program, so that everything is linked once.
 
+mod cards;
 mod executor;
 mod feed;
 mod http_accounts;
+mod http_cards;
 mod http_commands;
 mod http_journey;
 mod http_plans;

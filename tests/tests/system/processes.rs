@@ -2,9 +2,10 @@
 
 use anyhow::{Context, Result, anyhow};
 use socketing_command_api::executor::{Executor, Request};
+use socketing_command_api::payments::Payments;
 use socketing_command_api::processes;
 use socketing_domain::event::Actor;
-use socketing_domain::performance::{Command as Seats, Method};
+use socketing_domain::performance::{Command as Seats, Means};
 use socketing_domain::show::Policies;
 use socketing_domain::unit::{Command, Unit, UnitId};
 use socketing_domain::{AccountId, BookingId, PaymentId, RefundId, account};
@@ -15,26 +16,35 @@ use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
 /// The process managers, without JetStream: they read the log from Postgres.
-struct Processes {
+pub(crate) struct Processes {
     stopping: CancellationToken,
     task: JoinHandle<()>,
 }
 
 impl Processes {
-    fn start(stage: &Stage) -> Processes {
+    pub(crate) fn start(stage: &Stage, payments: Payments) -> Processes {
         let stopping = CancellationToken::new();
-        let task = tokio::spawn(processes::run(stage.db.pool.clone(), None, stage.executor.clone(), stopping.clone()));
+        let task = tokio::spawn(processes::run(stage.db.pool.clone(), None, stage.executor.clone(), payments, stopping.clone()));
         Processes { stopping, task }
     }
 
-    async fn stop(self) -> Result<()> {
+    pub(crate) async fn stop(self) -> Result<()> {
         self.stopping.cancel();
         Ok(self.task.await?)
+    }
+
+    /// Stops them wherever they are.
+    pub(crate) async fn crash(self, stage: &Stage) -> Result<()> {
+        self.task.abort();
+        _ = self.task.await;
+        // An aborted owner's lease runs out by itself; the next one needn't wait for that here.
+        sqlx::query("update singleton_leases set expires_at = '-infinity'").execute(&stage.db.pool).await?;
+        Ok(())
     }
 }
 
 /// Someone who signed up and is inside.
-async fn person(stage: &Stage) -> Result<AccountId> {
+pub(crate) async fn person(stage: &Stage) -> Result<AccountId> {
     let account = stage.fan().await?;
     let open = Command::Account(account::Command::OpenAccount { account });
     let request = Request {
@@ -49,7 +59,7 @@ async fn person(stage: &Stage) -> Result<AccountId> {
     Ok(account)
 }
 
-async fn balance(executor: &Executor, account: AccountId) -> Option<i64> {
+pub(crate) async fn balance(executor: &Executor, account: AccountId) -> Option<i64> {
     let look = |unit: &Unit| match unit {
         Unit::Wallet(wallet) => wallet.balance().map(socketing_domain::Won::get),
         _ => None,
@@ -62,7 +72,7 @@ async fn has_balance(stage: &Stage, account: AccountId, won: i64) {
 }
 
 /// Holds and books seats.
-async fn book(stage: &Stage, account: AccountId, seats: &[u32]) -> Result<BookingId> {
+pub(crate) async fn book(stage: &Stage, account: AccountId, seats: &[u32]) -> Result<BookingId> {
     let (hold, _) = stage.hold(account, seats).await?;
     let booking = BookingId::new();
     let command = Command::Performance(Seats::Book { booking, hold });
@@ -71,17 +81,21 @@ async fn book(stage: &Stage, account: AccountId, seats: &[u32]) -> Result<Bookin
 }
 
 async fn pay(stage: &Stage, account: AccountId, booking: BookingId) -> Result<PaymentId> {
+    pay_by(stage, account, booking, Means::Socketpay).await
+}
+
+pub(crate) async fn pay_by(stage: &Stage, account: AccountId, booking: BookingId, method: Means) -> Result<PaymentId> {
     let payment = PaymentId::new();
-    let command = Command::Performance(Seats::Pay { payment, booking, method: Method::Socketpay });
+    let command = Command::Performance(Seats::Pay { payment, booking, method });
     stage.send(Actor::Account(account), &payment.to_string(), command).await?;
     Ok(payment)
 }
 
-async fn count(pool: &PgPool, event_type: &str) -> i64 {
+pub(crate) async fn count(pool: &PgPool, event_type: &str) -> i64 {
     sqlx::query_scalar("select count(*) from events where event_type = $1").bind(event_type).fetch_one(pool).await.unwrap_or(-1)
 }
 
-async fn happened(stage: &Stage, event_type: &str, times: i64) {
+pub(crate) async fn happened(stage: &Stage, event_type: &str, times: i64) {
     let pool = &stage.db.pool;
     eventually(&format!("{event_type} happens {times} times"), || async move { count(pool, event_type).await == times }).await;
 }
@@ -89,7 +103,7 @@ async fn happened(stage: &Stage, event_type: &str, times: i64) {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_booking_is_paid_once_and_makes_room() -> Result<()> {
     let stage = Stage::new(4, 10, Policies::default()).await?;
-    let processes = Processes::start(&stage);
+    let processes = Processes::start(&stage, Payments::without_cards());
     let fan = person(&stage).await?;
     let booking = book(&stage, fan, &[1, 2]).await?;
     pay(&stage, fan, booking).await?;
@@ -104,7 +118,7 @@ async fn a_booking_is_paid_once_and_makes_room() -> Result<()> {
 #[tokio::test(flavor = "multi_thread")]
 async fn who_has_too_little_keeps_the_booking_and_the_money() -> Result<()> {
     let stage = Stage::new(4, 30, Policies { seats_per_person: 20, ..Policies::default() }).await?;
-    let processes = Processes::start(&stage);
+    let processes = Processes::start(&stage, Payments::without_cards());
     let fan = person(&stage).await?;
     let booking = book(&stage, fan, &(0..11).collect::<Vec<_>>()).await?;
     pay(&stage, fan, booking).await?;
@@ -118,7 +132,7 @@ async fn who_has_too_little_keeps_the_booking_and_the_money() -> Result<()> {
 #[tokio::test(flavor = "multi_thread")]
 async fn what_was_paid_is_refunded_once() -> Result<()> {
     let stage = Stage::new(4, 10, Policies::default()).await?;
-    let processes = Processes::start(&stage);
+    let processes = Processes::start(&stage, Payments::without_cards());
     let fan = person(&stage).await?;
     let booking = book(&stage, fan, &[5]).await?;
     pay(&stage, fan, booking).await?;
@@ -143,16 +157,14 @@ async fn payments_survive_process_managers_that_come_and_go() -> Result<()> {
     let come_and_go = async {
         while count(&stage.db.pool, "SeatsSold").await < FANS {
             let before = count(&stage.db.pool, "WalletCharged").await;
-            let processes = Processes::start(&stage);
+            let processes = Processes::start(&stage, Payments::without_cards());
             let pool = &stage.db.pool;
             // Stopped wherever it is, as soon as it has got anywhere.
             eventually("a payment gets on", || async move {
                 count(pool, "WalletCharged").await > before || count(pool, "SeatsSold").await == FANS
             })
             .await;
-            processes.task.abort();
-            // An aborted owner's lease runs out by itself; the next one needn't wait for that here.
-            sqlx::query("update singleton_leases set expires_at = '-infinity'").execute(pool).await?;
+            processes.crash(&stage).await?;
         }
         anyhow::Ok(())
     };

@@ -6,7 +6,7 @@ use rand::seq::IndexedRandom;
 use rand::{Rng, SeedableRng};
 use serde_json::{Value, json};
 use socketing_domain::event::{Actor, Recorded};
-use socketing_domain::performance::{Cancellation, Command as Seats, Method};
+use socketing_domain::performance::{Cancellation, Command as Seats, Means};
 use socketing_domain::show::{CategoryPrice, Policies};
 use socketing_domain::unit::{Command, Context, Unit, UnitId};
 use socketing_domain::waiting_room::Command as Line;
@@ -303,7 +303,7 @@ impl Crowd {
     fn pays(&mut self, story: &Story) {
         let Some((owner, booking)) = self.bookings.choose(&mut self.random).copied() else { return };
         let payment = PaymentId::new();
-        let pay = Seats::Pay { payment, booking, method: Method::Socketpay };
+        let pay = Seats::Pay { payment, booking, method: Means::Socketpay };
         if self.tries(story, Actor::Account(owner), &Command::Performance(pay)) {
             self.payments.push(payment);
         }

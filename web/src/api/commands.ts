@@ -91,12 +91,14 @@ export const commands = {
     );
   },
 
-  pay: (performance: string, booking: string) => {
+  /** With SocketPay, or with a card by the token that its provider gave. */
+  pay: (performance: string, booking: string, card_token?: string) => {
     const payment_id = uuidv7();
+    const method = card_token === undefined ? "socketpay" : "card";
     return send(uuidv7(), (key) =>
       http.POST("/v1/performances/{performance}/bookings/{booking}/pay", {
         params: { path: { performance, booking }, header: withKey(key) },
-        body: { payment_id, method: "socketpay" },
+        body: { payment_id, method, ...(card_token !== undefined && { card_token }) },
       }),
     );
   },

@@ -155,6 +155,13 @@ export const queries = {
       queryFn: ({ signal }) => read(http.GET("/v1/me/wallet", { params: { query: minPosition() }, signal })),
     }),
 
+  paymentMethods: () =>
+    queryOptions({
+      queryKey: ["payment-methods"],
+      queryFn: ({ signal }) => read(http.GET("/v1/payment-methods", { signal })),
+      staleTime: 10 * 60_000, // they change with the server's configuration
+    }),
+
   payment: (performance: string, booking: string, payment: string) =>
     queryOptions({
       queryKey: ["mine", "payment", payment],

@@ -150,6 +150,44 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/v1/operator/payments": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Payments and refunds whose outcome isn't known yet, the longest first.
+         * @description For operators. What is in doubt is asked about until it is known; nothing here needs a decision, but what is overdue
+         *     says that a provider is in trouble.
+         */
+        get: operations["open_payments"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/payment-methods": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Tells which ways to pay there are. */
+        get: operations["payment_methods"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/v1/people": {
         parameters: {
             query?: never;
@@ -651,6 +689,27 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/v1/webhooks/card": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Takes news from the card provider.
+         * @description Signed with HMAC-SHA256; at most 300 seconds old. Doubled, late and unknown messages change nothing. What happened is
+         *     asked of the provider, never taken from here.
+         */
+        post: operations["card_webhook"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
 }
 export type webhooks = Record<string, never>;
 export interface components {
@@ -893,6 +952,16 @@ export interface components {
             /** @description The cursor of the next page, if there is one. */
             next?: string | null;
         };
+        /** @description What the provider says happened. Fields that aren't needed to ask about it are left unread. */
+        CardNews: {
+            /** @description The charge or the refund: `<performance>.<payment or refund>`. */
+            reference: string;
+        };
+        /**
+         * @description A card, as its provider calls it: made by the provider's own page, worth nothing to anybody but us, used once.
+         * @example tok_approved_01980d2e7f3a7cc19d530c9a
+         */
+        CardToken: string;
         /** @description A price category. */
         Category: {
             /** @description Its colour, as `#rrggbb`. */
@@ -1053,6 +1122,11 @@ export interface components {
             /** @description What one is in. */
             parties: components["schemas"]["Party"][];
         };
+        /**
+         * @description What is to be moved.
+         * @enum {string}
+         */
+        Kind: "charge" | "refund";
         /** @description One seat of a booking: its price, and whose ticket it will be. */
         Line: {
             /** @description Who will sit there. */
@@ -1090,7 +1164,7 @@ export interface components {
          * @description How a booking is paid.
          * @enum {string}
          */
-        Method: "socketpay";
+        Method: "socketpay" | "card";
         /** @description A booking to make. */
         NewBooking: {
             /** @description The new booking's id: a UUIDv7 made by the client. */
@@ -1125,8 +1199,9 @@ export interface components {
         };
         /** @description How to pay. */
         NewPayment: {
+            card_token?: components["schemas"]["CardToken"] | null;
             /** @description The provider. */
-            method: components["schemas"]["Method"];
+            method?: components["schemas"]["Method"];
             /** @description The new payment's id: a UUIDv7 made by the client. */
             payment_id: components["schemas"]["PaymentId"];
         };
@@ -1170,6 +1245,53 @@ export interface components {
         Now: {
             /** @description By the server's clock, which decides. */
             now: components["schemas"]["Timestamp"];
+        };
+        /** @description A payment or refund whose outcome isn't known yet. */
+        OpenPayment: {
+            /** @description Whose money. */
+            account_id: components["schemas"]["AccountId"];
+            /** @description How much. */
+            amount: components["schemas"]["Won"];
+            /**
+             * Format: int32
+             * @description Tries that didn't tell.
+             */
+            attempts: number;
+            booking_id?: components["schemas"]["BookingId"] | null;
+            /** @description Whether it is taken or given back. */
+            kind: components["schemas"]["Kind"];
+            /** @description What came of the last one. */
+            last_error?: string | null;
+            /** @description The provider. */
+            method: components["schemas"]["Method"];
+            /** @description When it is tried again. */
+            next_try_at: components["schemas"]["Timestamp"];
+            /** @description Whether that is longer than the deadline. */
+            overdue: boolean;
+            /** @description The payment. */
+            payment_id: components["schemas"]["PaymentId"];
+            /** @description Of which performance. */
+            performance_id: components["schemas"]["PerformanceId"];
+            refund_id?: components["schemas"]["RefundId"] | null;
+            /** @description Since when: in doubt, or waiting. */
+            since: components["schemas"]["Timestamp"];
+            /** @description How far the provider was asked. */
+            state: components["schemas"]["State"];
+        };
+        /** @description Payments and refunds that are open, the longest first. */
+        OpenPayments: {
+            /**
+             * Format: int64
+             * @description How many of them are overdue.
+             */
+            overdue: number;
+            /** @description These. */
+            payments: components["schemas"]["OpenPayment"][];
+            /**
+             * Format: int64
+             * @description How many there are in all.
+             */
+            total: number;
         };
         /** @description A party that one is in. */
         Party: {
@@ -1218,6 +1340,17 @@ export interface components {
          * @description One attempt to pay for a booking.
          */
         PaymentId: string;
+        /** @description One way to pay. */
+        PaymentMethod: {
+            method: components["schemas"]["Method"];
+            /** @description Where the buyer's browser gets a token for a card: from the provider itself, so that no number comes here. */
+            tokens_url?: string | null;
+        };
+        /** @description The ways to pay. */
+        PaymentMethods: {
+            /** @description Those that are open here, the usual one first. */
+            methods: components["schemas"]["PaymentMethod"][];
+        };
         /** @description A payment as it is now. */
         PaymentReply: {
             /** @description How much. */
@@ -1618,6 +1751,11 @@ export interface components {
              */
             position: number;
         };
+        /**
+         * @description How far the provider was asked.
+         * @enum {string}
+         */
+        State: "waiting" | "in_doubt";
         /** @description A text in the languages of the product. Korean is the first language; English may be missing. */
         Text: {
             /** @description English. */
@@ -2449,6 +2587,108 @@ export interface operations {
             };
         };
     };
+    open_payments: {
+        parameters: {
+            query?: {
+                /** @description Only those in this state. */
+                state?: components["schemas"]["State"];
+                /** @description At most so many, 1 to 200. */
+                limit?: number;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description These, and how many there are. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["OpenPayments"];
+                };
+            };
+            /** @description `invalid_query`: The address's parameters don't fit */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /**
+             * @description `unauthenticated`: You aren't signed in
+             *
+             *     `session_expired`: Your session has ended
+             */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `forbidden`: You aren't allowed to do this */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `internal`: Something went wrong on our side */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /**
+             * @description `busy`: Very many people are here right now
+             *
+             *     `timeout`: The answer takes too long
+             *
+             *     `unavailable`: The service is unavailable for a moment
+             */
+            503: {
+                headers: {
+                    /** @description Seconds after which to try again. */
+                    "Retry-After"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    payment_methods: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The ways to pay. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["PaymentMethods"];
+                };
+            };
+        };
+    };
     find_person: {
         parameters: {
             query: {
@@ -3058,6 +3298,8 @@ export interface operations {
              *     `performance_started`: The performance has begun
              *
              *     `id_taken`: This id is used already
+             *
+             *     `method_unavailable`: This way to pay isn't available now
              */
             409: {
                 headers: {
@@ -5861,6 +6103,96 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["Now"];
+                };
+            };
+        };
+    };
+    card_webhook: {
+        parameters: {
+            query?: never;
+            header: {
+                /** @description When it was signed, in seconds since 1970. */
+                "Webhook-Timestamp": number;
+                /** @description `v1=` and the HMAC-SHA256, in hexadecimal, of the timestamp, a full stop and the body. */
+                "Webhook-Signature": string;
+            };
+            path?: never;
+            cookie?: never;
+        };
+        /** @description The news. */
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["CardNews"];
+            };
+        };
+        responses: {
+            /** @description It is known. */
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description `bad_json`: The request can't be read */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `webhook_refused`: The message's signature isn't believed */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `too_large`: What was sent is too large */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `invalid_body`: The request's content doesn't fit */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `internal`: Something went wrong on our side */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /**
+             * @description `busy`: Very many people are here right now
+             *
+             *     `timeout`: The answer takes too long
+             *
+             *     `unavailable`: The service is unavailable for a moment
+             */
+            503: {
+                headers: {
+                    /** @description Seconds after which to try again. */
+                    "Retry-After"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
                 };
             };
         };

@@ -1,6 +1,7 @@
 import { useQuery, useQueryClient } from "@tanstack/react-query";
 import { useEffect, useState } from "react";
 import { Redirect, useLocation } from "wouter";
+import { cardToken, TEST_CARDS, type TestCard } from "../api/cards";
 import type { Booking, Payment } from "../api/client";
 import { commands } from "../api/commands";
 import { queries } from "../api/queries";
@@ -68,13 +69,19 @@ function Over({ booking }: { booking: Booking }) {
   );
 }
 
+/** SocketPay, or one of the test cards. */
+type Way = "socketpay" | TestCard;
+
 type Phase = "idle" | "asking" | "approving" | "confirmed";
 
 function Desk({ booking, paymentSeconds }: { booking: Booking; paymentSeconds: number }) {
   const t = useT();
   const format = useFormat();
   const wallet = useQuery(queries.wallet());
-  const payment = usePayment(booking);
+  const methods = useQuery(queries.paymentMethods());
+  const tokensUrl = methods.data?.methods.find(({ method }) => method === "card")?.tokens_url ?? undefined;
+  const [way, setWay] = useState<Way>("socketpay");
+  const payment = usePayment(booking, tokensUrl);
   const paying = payment.phase !== "idle";
   const client = useQueryClient();
   const left = useDeadline(
@@ -83,6 +90,7 @@ function Desk({ booking, paymentSeconds }: { booking: Booking; paymentSeconds: n
     true,
   );
   const after = wallet.data ? wallet.data.balance - booking.total : undefined;
+  const short = way === "socketpay" && after !== undefined && after < 0 ? -after : undefined;
   return (
     <div className="grid gap-5">
       {left !== undefined && <Deadline left={left} of={paymentSeconds} />}
@@ -98,13 +106,21 @@ function Desk({ booking, paymentSeconds }: { booking: Booking; paymentSeconds: n
       </section>
       <section className="rounded-card border border-line bg-panel p-5">
         <h2 className="text-lg font-bold">{t.pay.method}</h2>
-        <p className="mt-3 font-bold">{t.pay.socketpay}</p>
-        <dl className="mt-2 grid gap-2 text-sm">
-          <Amount name={t.pay.balance} value={wallet.data ? format.won(wallet.data.balance) : "···"} />
-          <Amount name={t.pay.after} value={after === undefined ? "···" : after >= 0 ? format.won(after) : "–"} />
-        </dl>
-        {after !== undefined && after < 0 && !paying && (
-          <p className="mt-3 font-semibold text-bad">{t.pay.short(format.won(-after))}</p>
+        {tokensUrl === undefined ? (
+          <p className="mt-3 font-bold">{t.pay.socketpay}</p>
+        ) : (
+          <Ways way={way} choose={setWay} disabled={paying} />
+        )}
+        {way === "socketpay" ? (
+          <dl className="mt-2 grid gap-2 text-sm">
+            <Amount name={t.pay.balance} value={wallet.data ? format.won(wallet.data.balance) : "···"} />
+            <Amount name={t.pay.after} value={after === undefined ? "···" : after >= 0 ? format.won(after) : "–"} />
+          </dl>
+        ) : (
+          <p className="mt-2 text-ink-2 text-sm">{t.pay.cardHint}</p>
+        )}
+        {short !== undefined && !paying && (
+          <p className="mt-3 font-semibold text-bad">{t.pay.short(format.won(short))}</p>
         )}
       </section>
       <div className="sticky bottom-0 z-10 -mx-4 grid gap-3 border-line border-t bg-paper p-4 pb-[max(1rem,env(safe-area-inset-bottom))] sm:mx-0 sm:px-0">
@@ -115,8 +131,8 @@ function Desk({ booking, paymentSeconds }: { booking: Booking; paymentSeconds: n
             tone="lamp"
             size="large"
             wide
-            disabled={left === 0 || (after !== undefined && after < 0)}
-            onClick={() => void payment.pay()}
+            disabled={left === 0 || short !== undefined}
+            onClick={() => void payment.pay(way)}
           >
             {t.pay.button(format.won(booking.total))}
           </Button>
@@ -128,6 +144,33 @@ function Desk({ booking, paymentSeconds }: { booking: Booking; paymentSeconds: n
         </div>
       )}
     </div>
+  );
+}
+
+/** The ways to pay, one of which is chosen. */
+function Ways({ way, choose, disabled }: { way: Way; choose: (way: Way) => void; disabled: boolean }) {
+  const t = useT();
+  const ways: { id: Way; name: string }[] = [
+    { id: "socketpay", name: t.pay.socketpay },
+    ...TEST_CARDS.map((card) => ({ id: card, name: t.pay.cards[card] })),
+  ];
+  return (
+    <fieldset disabled={disabled} className="mt-3 grid gap-2">
+      <legend className="sr-only">{t.pay.method}</legend>
+      {ways.map(({ id, name }) => (
+        <label key={id} className="flex min-h-11 items-center gap-3 font-bold">
+          <input
+            type="radio"
+            name="way"
+            value={id}
+            checked={way === id}
+            onChange={() => choose(id)}
+            className="size-5 accent-lamp"
+          />
+          {name}
+        </label>
+      ))}
+    </fieldset>
   );
 }
 
@@ -168,11 +211,14 @@ function PaymentFailed({ reason }: { reason: string }) {
 }
 
 /** One payment from the button to the outcome; asks until it is known, also after a reload. */
-function usePayment(booking: Booking): {
+function usePayment(
+  booking: Booking,
+  tokensUrl: string | undefined,
+): {
   phase: Phase;
   reason: string | undefined;
   failure: unknown;
-  pay: () => Promise<void>;
+  pay: (way: Way) => Promise<void>;
 } {
   const client = useQueryClient();
   const [, go] = useLocation();
@@ -193,11 +239,12 @@ function usePayment(booking: Booking): {
     if (payment.state === "succeeded") go(to.done(performance_id, booking_id), { replace: true });
   }, [payment, client, go, performance_id, booking_id]);
 
-  async function pay() {
+  async function pay(way: Way) {
     setFailure(undefined);
     setSent({ phase: "asking" });
     try {
-      setSent({ phase: "known", payment: await commands.pay(performance_id, booking_id) });
+      const card = way === "socketpay" ? undefined : await cardToken(tokensUrl, way);
+      setSent({ phase: "known", payment: await commands.pay(performance_id, booking_id, card) });
     } catch (thrown) {
       setSent(undefined);
       setFailure(thrown);
