@@ -79,8 +79,8 @@ async fn journey(connection: &mut Connection, load: &Load, wish: Wish) -> Result
     step(connection, load, wish, "line", &json!({"entry_id": EntryId::new()})).await?;
     step(connection, load, wish, "holds", &json!({"hold_id": hold, "seats": [seat]})).await?;
     step(connection, load, wish, "bookings", &json!({"booking_id": booking, "hold_id": hold})).await?;
-    let payments = format!("bookings/{booking}/payments");
-    step(connection, load, wish, &payments, &json!({"payment_id": PaymentId::new()})).await?;
+    let pay = format!("bookings/{booking}/pay");
+    step(connection, load, wish, &pay, &json!({"payment_id": PaymentId::new()})).await?;
     if seat % CANCELS_ONE_IN == 0 {
         step(connection, load, wish, &format!("bookings/{booking}/cancel"), &json!({})).await?;
     }

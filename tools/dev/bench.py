@@ -1,24 +1,304 @@
-"""`./dev bench`: a rush against the running system, then a check of its log."""
+"""`./dev bench`: what the system can do on this machine, as ratios to a yardstick measured before and after each run."""
 from __future__ import annotations
 
+import json
+import os
+import platform
+import shutil
+import statistics
 import subprocess
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Iterator, Optional
 
-from .layout import Layout
-from .processes import find
+from . import rust
+from .layout import PROJECT, Layout, lock, need_space
+from .run import run, tail
 from .system import System
-from .ui import Stop, say
+from .ui import Stop, say, step
 
-RUSH = ("rush", "--fans", "1000", "--seed", "42")
+FREE_GIB = 25.0  # a million rows and more per run, and WAL that is kept for reuse
+RUNS = 3  # medians of so many
+COMPARE_RUNS = 5  # of each build, in turn
+FELL = 0.10  # a ratio that fell by more than this, and by more than the runs' spread, is told
+YARDSTICK_S = 10
+YARDSTICK_CLIENTS = 64
+WARM_WAL_GB = 5  # written once: from then on PostgreSQL reuses its WAL segments
+BASELINE = PROJECT / "bench" / "baseline.jsonl"
+CHAOS_FAULTS = 200
+
+
+@dataclass(frozen=True)
+class Benchmark:
+    """What `socketing-bench` is asked, and which of its figures is held against the yardstick."""
+
+    arguments: tuple[str, ...]
+    about: str
+    figure: Optional[str] = "per_s"
+    nats: bool = False
+    runs: int = RUNS
+
+
+BENCHMARKS = {
+    "statement": Benchmark(("statement", "--seconds", "10"), "the batch's one statement, by one client"),
+    "engine": Benchmark(("engine", "--connections", "4096", "--performances", "20"), "holds, the executor in process"),
+    "engine-4": Benchmark(("engine", "--connections", "4096", "--performances", "20", "--hot", "4"), "the same, four performances at once"),
+    "hold": Benchmark(("hold", "--performances", "14"), "holds over HTTP"),
+    "hold-4": Benchmark(("hold", "--performances", "16", "--hot", "4"), "the same, four performances at once"),
+    "hold-echo": Benchmark(("hold", "--echo", "--performances", "1", "--seconds", "10"), "the same clients against a bare echo", None),
+    "hold-busy": Benchmark(("hold", "--old-snapshot", "--seconds", "60", "--performances", "36"), "holds while a snapshot stays open", runs=1),
+    "pipeline": Benchmark(("hold", "--relay", "--notifier", "--seconds", "60", "--performances", "36"), "holds with relay and notifier on", nats=True, runs=1),
+    "journey": Benchmark(("journey", "--performances", "6"), "line, hold, book, pay, cancel over HTTP", "events_per_s"),
+    "latency": Benchmark(("hold", "--rate", "1000", "--connections", "64", "--relay", "--notifier", "--projections", "--processes", "--performances", "1"),
+                         "1,000 holds a second at fixed times, everything on", None, nats=True),
+    "history": Benchmark(("history",), "a hold's cost with ever more history", None, runs=1),
+    "join": Benchmark(("join", "--connections", "4096"), "a million people into one line, in process", runs=1),
+    "recover": Benchmark(("recover",), "a writer's cold start on a million events", None, runs=1),
+    "relay": Benchmark(("relay",), "Postgres to JetStream, from a backlog of a million events", None, nats=True, runs=1),
+}
 
 
 def bench(layout: Layout, arguments: list[str]) -> None:
-    """`arguments` go to `socketing rush` in place of the usual ones."""
-    system = System(layout)
-    url = system.written_down().get("url")
-    if not url or not find(system.pattern):
-        raise Stop("Nothing runs here yet: ./dev up starts it.")
-    for command in (tuple(["rush", *arguments]) if arguments else RUSH, ("verify",)):
-        say(f"socketing {' '.join(command)}")
-        code = subprocess.call([str(system.program), *command], env=system.environment(url))
-        if code != 0:
-            raise Stop(f"socketing {command[0]} ended with code {code}.")
+    names, as_json, compare = _arguments(arguments)
+    if names == ["chaos"]:
+        return _chaos(layout)
+    with lock(layout, "bench", "measuring"):
+        need_space(layout.data, FREE_GIB, "Measuring")
+        with step("Program") as this:
+            program = build(this, layout, PROJECT)
+        bench_run = Runs(layout, as_json)
+        if compare is not None:
+            with step(f"Program as of {compare}") as this:
+                before = build(this, layout, _checkout(layout, compare))
+            bench_run.compare(names, before, program)
+        else:
+            bench_run.all(names, program)
+
+
+def _arguments(arguments: list[str]) -> tuple[list[str], bool, Optional[str]]:
+    names, as_json, compare = [], False, None
+    rest = list(arguments)
+    while rest:
+        word = rest.pop(0)
+        if word == "--json":
+            as_json = True
+        elif word == "--compare":
+            compare = rest.pop(0) if rest and rest[0] not in BENCHMARKS else "HEAD~1"
+        elif word in BENCHMARKS or word == "chaos":
+            names.append(word)
+        else:
+            raise Stop(f"There is no benchmark '{word}'. There are: {', '.join(BENCHMARKS)}, chaos; --json; --compare [REVISION].")
+    return names or list(BENCHMARKS), as_json, compare
+
+
+def build(this, layout: Layout, project: Path) -> Path:
+    """The benchmarks' program, in the profile that everything shares."""
+    counter = rust.Counter(this)
+    target = rust.target_folder() if project == PROJECT else project / "target"
+    argv = [rust.cargo(), "build", "--locked", "--workspace", "--bin", "socketing-bench", "--target-dir", target]
+    run("cargo build", argv, log=layout.logs / "build-bench.log", cwd=project, env=rust.environment(), each_line=counter.line)
+    this.note(f"{counter.compiled} packages compiled" if counter.compiled else "up to date")
+    return target / "debug" / "socketing-bench"
+
+
+def _checkout(layout: Layout, revision: str) -> Path:
+    """An earlier state of the project, with the dependencies that are built already."""
+    folder = layout.data / "bench-before"
+    if folder.exists():
+        subprocess.call(["git", "-C", PROJECT, "worktree", "remove", "--force", folder], stderr=subprocess.DEVNULL)
+        shutil.rmtree(folder, ignore_errors=True)
+    run("git worktree", ["git", "-C", PROJECT, "worktree", "add", "--detach", folder, revision], log=layout.logs / "bench-checkout.log")
+    shutil.copytree(rust.target_folder(), folder / "target", symlinks=True)
+    return folder
+
+
+def _chaos(layout: Layout) -> None:
+    """The seeded faults of the tests, many more of them."""
+    env = {**os.environ, "SOCKETING_CHAOS_FAULTS": os.environ.get("SOCKETING_CHAOS_FAULTS", str(CHAOS_FAULTS))}
+    code = subprocess.call([PROJECT / "dev", "test", "chaos"], env=env)
+    if code != 0:
+        raise Stop(f"chaos ended with code {code}.")
+
+
+class Runs:
+    def __init__(self, layout: Layout, as_json: bool) -> None:
+        self.layout, self.as_json = layout, as_json
+        self.own = layout.within("bench")
+        self.system = System(self.own, databases_of_others=False)
+        self.rows: list[dict] = []
+
+    @contextmanager
+    def servers(self) -> Iterator[None]:
+        self.system.end_now()
+        self.own.prepare()
+        try:
+            with step("PostgreSQL") as this:
+                self.system.start_postgres(this)
+            with step("NATS") as this:
+                self.system.start_nats(this)
+            with step("WAL kept for reuse") as this:
+                self._warm_wal()
+                this.note(f"{WARM_WAL_GB} GB written")
+            yield
+        finally:
+            self.system.end_now()
+
+    def all(self, names: list[str], program: Path) -> None:
+        with self.servers():
+            conditions = self.conditions()
+            for name in names:
+                with step(f"{name}: {BENCHMARKS[name].about}") as this:
+                    row = self.median(name, [self.once(name, program) for _ in range(BENCHMARKS[name].runs)])
+                    this.note(_shown(row))
+                self.rows.append({"name": name, **row, **conditions})
+        self._add_ratios()
+        for row in self.rows:
+            say(json.dumps(row)) if self.as_json else None
+        if not self.as_json:
+            _table(self.rows)
+
+    def compare(self, names: list[str], before: Path, after: Path) -> None:
+        """Both builds in turn, on the same servers: what fell by more than a tenth and by more than the spread."""
+        fallen = []
+        with self.servers():
+            for name in names:
+                old, new = [], []
+                with step(f"{name}: {COMPARE_RUNS} runs of each build") as this:
+                    for _ in range(COMPARE_RUNS):
+                        old.append(_worth(name, self.once(name, before)))
+                        new.append(_worth(name, self.once(name, after)))
+                    change = statistics.median(new) / statistics.median(old) - 1
+                    spread = max(max(old) - min(old), max(new) - min(new)) / statistics.median(old)
+                    this.note(f"{change:+.1%}, spread {spread:.1%}")
+                if -change > max(FELL, spread):
+                    fallen.append(f"{name}: {change:+.1%}")
+        if fallen:
+            raise Stop("Slower than before, beyond the spread of the runs:\n  " + "\n  ".join(fallen))
+
+    def once(self, name: str, program: Path) -> dict:
+        """One run on a fresh database, between two of the yardstick."""
+        benchmark = BENCHMARKS[name]
+        self._fresh_database(program)
+        before = self._yardstick()
+        figures = self._figures(name, [program, *benchmark.arguments])
+        after = self._yardstick()
+        figures["pgbench_per_s"] = round((before + after) / 2, 1)
+        if benchmark.figure:
+            figures["ratio_pgbench"] = round(figures[benchmark.figure] / figures["pgbench_per_s"], 3)
+        return figures
+
+    def _figures(self, name: str, argv: list) -> dict:
+        log = self.own.logs / f"bench-{name}.log"
+        addresses = self.system.addresses()
+        env = {**os.environ, "DATABASE_URL": addresses.database, "NATS_URL": addresses.relay}
+        with open(log, "w") as err:
+            done = subprocess.run([str(word) for word in argv], env=env, stdout=subprocess.PIPE, stderr=err, text=True)
+        if done.returncode != 0:
+            raise Stop(f"{name} ended with code {done.returncode}:\n{tail(log)}")
+        return json.loads(done.stdout.splitlines()[-1])
+
+    def median(self, name: str, runs: list[dict]) -> dict:
+        """Each figure's median over the runs."""
+        return {key: statistics.median(run[key] for run in runs) if len(runs) > 1 else value for key, value in runs[0].items()}
+
+    def _fresh_database(self, program: Path) -> None:
+        script = "drop database if exists socketing with (force); create database socketing owner socketing;"
+        self._psql("postgres", script)
+        env = {**os.environ, "DATABASE_URL": self.system.postgres.url()}
+        run("migrate", [program, "migrate"], log=self.own.logs / "bench-migrate.log", env=env)
+
+    def _psql(self, database: str, script: str) -> None:
+        url = self.system.postgres.superuser_url().rsplit("/", 1)[0] + f"/{database}"
+        argv = [self.system.postgres.server.bin / "psql", "-X", "-q", "-v", "ON_ERROR_STOP=1", "-d", url, "-c", script]
+        run("psql", argv, log=self.own.logs / "bench-psql.log")
+
+    def _warm_wal(self) -> None:
+        """Segments that are made while something is measured cost stalls of 50 ms: they are made before."""
+        self._psql("postgres", "create table warm (filler text)")
+        for _ in range(WARM_WAL_GB):
+            self._psql("postgres", "insert into warm select repeat('x', 1900) from generate_series(1, 500000)")
+            self._psql("postgres", "truncate warm")
+        self._psql("postgres", "checkpoint")
+
+    def _yardstick(self) -> float:
+        """pgbench: one durable row a transaction, into a table like `events`."""
+        script = self.own.run / "yardstick.sql"
+        script.write_text(_YARDSTICK_INSERT)
+        self._psql("socketing", _YARDSTICK_TABLE)
+        url = self.system.postgres.superuser_url().rsplit("/", 1)[0] + "/socketing"
+        argv = [self.system.postgres.server.bin / "pgbench", "-n", "-M", "prepared", "-c", YARDSTICK_CLIENTS, "-j", 2, "-T", YARDSTICK_S, "-f", script, url]
+        log = self.own.logs / "bench-yardstick.log"
+        run("pgbench", argv, log=log)
+        line = next(line for line in log.read_text().splitlines() if line.startswith("tps = "))
+        return float(line.split()[2])
+
+    def _add_ratios(self) -> None:
+        by_name = {row["name"]: row for row in self.rows}
+        for other, of in (("hold-echo", "ratio_echo"), ("hold", "ratio_hold")):
+            for row in self.rows:
+                if row["name"].startswith("hold") and row["name"] != other and other in by_name:
+                    row[of] = round(row["per_s"] / by_name[other]["per_s"], 3)
+
+    def conditions(self) -> dict:
+        """What the figures depend on besides the program."""
+        tool = self.system.postgres.server.bin / "pg_test_fsync"
+        fsync_us = None
+        if tool.exists():
+            file = self.own.run / "fsync.probe"
+            printed = subprocess.run([str(tool), "-s", "1", "-f", str(file)], capture_output=True, text=True).stdout
+            lines = [line for line in printed.splitlines() if line.strip().startswith("fdatasync")]
+            fsync_us = int(lines[0].split()[-2]) if lines else None
+        return {"fdatasync_us": fsync_us, "cores": os.cpu_count(), "machine": platform.machine(), "postgres": ".".join(map(str, self.system.postgres.server.version))}
+
+
+def _worth(name: str, figures: dict) -> float:
+    """The one figure by which two builds are compared; more is better."""
+    benchmark = BENCHMARKS[name]
+    if benchmark.figure:
+        return figures["ratio_pgbench"]
+    for key, inverse in (("events_per_s", False), ("per_s", False), ("p50_ms", True), ("us_per_hold_1e6", True)):
+        if key in figures and not (name == "latency" and key == "per_s"):
+            return 1 / figures[key] if inverse else figures[key]
+    raise Stop(f"{name} has no figure to compare by.")
+
+
+def _shown(row: dict) -> str:
+    wanted = ("ratio_pgbench", "per_s", "events_per_s", "p50_ms", "p99_ms", "relay_lag_s", "bytes_per_person", "snapshot_ms", "spread")
+    return ", ".join(f"{key} {row[key]:g}" for key in wanted if row.get(key) is not None)
+
+
+def _baseline() -> dict[str, dict]:
+    """What was committed with the program: made by `./dev bench --json > bench/baseline.jsonl`."""
+    if not BASELINE.exists():
+        return {}
+    rows = [json.loads(line) for line in BASELINE.read_text().splitlines() if line.startswith("{")]
+    return {row["name"]: row for row in rows}
+
+
+def _table(rows: list[dict]) -> None:
+    say("")
+    say(f"{'name':<11}{'per_s':>10}{'events/s':>10}{'p50 ms':>9}{'p99 ms':>9}{'× pgbench':>11}{'baseline':>10}{'× echo':>8}  more")
+    baseline = _baseline()
+    for row in rows:
+        row = {**row, "baseline": baseline.get(row["name"], {}).get("ratio_pgbench")}
+        cell = lambda key, width: f"{row[key]:>{width}g}" if row.get(key) is not None else " " * width  # noqa: E731
+        more = {key: value for key, value in row.items() if key in ("relay_lag_s", "bytes_per_person", "process_bytes_per_person", "snapshot_ms", "spread", "ratio_hold", "backend_cpu_us_per_row")}
+        say(f"{row['name']:<11}{cell('per_s', 10)}{cell('events_per_s', 10)}{cell('p50_ms', 9)}{cell('p99_ms', 9)}{cell('ratio_pgbench', 11)}{cell('baseline', 10)}{cell('ratio_echo', 8)}  "
+            + ", ".join(f"{key} {value:g}" for key, value in more.items()))
+
+
+_YARDSTICK_TABLE = """
+create table if not exists yardstick (
+    aggregate_type text not null, aggregate_id text not null, sequence bigint not null generated always as identity,
+    event_type text not null, event_version text not null, payload json not null, metadata json not null,
+    position bigint not null generated always as identity, recorded_at timestamptz not null default clock_timestamp(),
+    primary key (aggregate_type, aggregate_id, sequence));
+create unique index if not exists yardstick_position on yardstick (position);
+"""
+_ID = "0190a8b0-0000-7000-8000-000000000000"
+_YARDSTICK_INSERT = f"""
+insert into yardstick (aggregate_type, aggregate_id, event_type, event_version, payload, metadata) values ('performance', '{_ID}', 'SeatsHeld', '1',
+  '{{"SeatsHeld":{{"hold":"{_ID}","account":"{_ID}","members":["{_ID}"],"seats":[17],"expires_at":"2026-11-25T18:18:07.851Z"}}}}',
+  '{{"actor":"account:{_ID}","command":"{_ID}"}}');
+"""

@@ -25,7 +25,7 @@ HELP = f"""Usage: ./dev COMMAND
   status          what runs, and how it is
   logs [NAME …]   follows the logs
   test [PART …]   every test there is, or some parts: {', '.join(PARTS)}
-  bench           a rush of 1,000 fans against the running system, then a check of its log
+  bench [NAME …]  what this machine can do, as ratios to pgbench; --json, --compare [REVISION]; chaos: 200 seeded faults
   lock            completes web/package-lock.json after npm wrote it
   notices [FILE]  makes NOTICES.md anew; into FILE, the full texts of licences
   socketing …     the built program: ./dev socketing rush --help
