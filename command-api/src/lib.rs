@@ -6,3 +6,4 @@ pub mod executor;
 pub mod http;
 pub mod plans;
 pub mod processes;
+pub mod snapshots;

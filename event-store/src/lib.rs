@@ -17,6 +17,7 @@ pub mod log;
 pub mod repository;
 pub mod shards;
 pub mod singleton;
+pub mod snapshot;
 
 pub use checkpoint::Checkpoint;
 pub use error::StoreError;

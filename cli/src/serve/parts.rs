@@ -7,7 +7,7 @@ use async_nats::jetstream;
 use socketing_command_api::executor::Executor;
 use socketing_command_api::http::Api;
 use socketing_command_api::plans::PlanStore;
-use socketing_command_api::processes;
+use socketing_command_api::{processes, snapshots};
 use socketing_domain::SystemClock;
 use socketing_domain::unit::SHARDS;
 use socketing_event_store::PgPool;
@@ -153,7 +153,8 @@ impl Commands {
         let api = api.context("starting the threads that hash passwords")?;
         let processes = Background::new();
         let (stop, managers) = (processes.stop.clone(), executor.clone());
-        processes.tasks.spawn(processes::run(pool.clone(), Some(jetstream.clone()), managers, stop));
+        processes.tasks.spawn(processes::run(pool.clone(), Some(jetstream.clone()), managers, stop.clone()));
+        processes.tasks.spawn(snapshots::run(pool.clone(), args.command_api.snapshot_events, stop));
         let options = StreamOptions { replicas: args.nats_replicas as usize, window_bytes: args.nats_window_bytes };
         let client = nats(relay_url, "socketing-relay").await?;
         let relay = Relay::new(pool.clone(), &client, options, Some(executor.committed()));

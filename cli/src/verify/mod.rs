@@ -16,6 +16,7 @@ mod positions;
 mod read_models;
 mod seats;
 mod sequences;
+mod snapshots;
 #[cfg(test)]
 mod testing;
 #[cfg(test)]
@@ -82,6 +83,7 @@ pub(crate) async fn run(pool: &PgPool, nats_url: &str, patience: Duration, progr
     checks.push(commands.finish().await?);
     checks.push(copy.finish(pool).await?);
     checks.push(read_models::verify(pool, head.position, patience).await?);
+    checks.push(snapshots::verify(pool, head.position).await?);
     let clean = checks.iter().all(Findings::is_clean);
     Ok(Report { log_id: head.log_id, head: head.position, clean, checks })
 }
