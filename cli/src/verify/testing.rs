@@ -42,8 +42,8 @@ impl Log {
             sequence: *sequence,
             event_type: event.event_type().into(),
             event_version: event.event_version().into(),
-            payload: to_raw_value(&event).unwrap(),
-            metadata: to_raw_value(&metadata).unwrap(),
+            payload: Json::parse(event.payload_json()).unwrap(),
+            metadata: Json::parse(serde_json::to_string(&metadata).unwrap()).unwrap(),
             recorded_at: Timestamp::from_millis(BEGINNING + self.clock),
         };
         self.clock += 1000;

@@ -3,7 +3,7 @@
 use super::check::Seen;
 use super::testing::{Log, told};
 use super::{commands, deadlines, decoding, line, money, positions, seats, sequences};
-use serde_json::value::RawValue;
+use socketing_event_store::Json;
 use socketing_domain::event::{Event, StreamId};
 use socketing_domain::performance::{Cancellation, Event as P, Line, Method, Release};
 use socketing_domain::waiting_room::{Departure, Event as L};
@@ -227,9 +227,9 @@ fn a_log_that_ends_before_its_head_is_found() {
 fn an_event_that_nobody_can_read_is_found() {
     let mut log = whole().log;
     log.events[3].event_version = "99".into();
-    log.events[4].payload = RawValue::from_string("{\"Nonsense\":{}}".into()).unwrap();
+    log.events[4].payload = Json::parse("{\"Nonsense\":{}}".into()).unwrap();
     log.events[5].aggregate_type = "kiosk".into();
-    log.events[6].metadata = RawValue::from_string("{}".into()).unwrap();
+    log.events[6].metadata = Json::parse("{}".into()).unwrap();
     let places: Vec<u64> = told(&log.check(decoding::Decoding::new())).iter().map(|(position, _)| *position).collect();
     assert_eq!(places, [4, 5, 6, 7]);
 }

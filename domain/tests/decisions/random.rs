@@ -324,15 +324,19 @@ proptest! {
     }
 }
 
-/// A history that has every event of a hall, the same each time.
-pub(crate) fn long_history() -> World {
+/// A history that has all these events of a hall, the same each time.
+pub(crate) fn long_history(types: &[&str]) -> World {
     use proptest::strategy::ValueTree;
     use proptest::test_runner::{Config, RngAlgorithm, TestRng, TestRunner};
     let mut runner = TestRunner::new_with_rng(Config::default(), TestRng::deterministic_rng(RngAlgorithm::ChaCha));
-    let steps = prop::collection::vec(step(), 600).new_tree(&mut runner).unwrap().current();
-    let mut run = Run::new();
-    steps.into_iter().for_each(|step| run.take(step));
-    run.world
+    loop {
+        let steps = prop::collection::vec(step(), 600).new_tree(&mut runner).unwrap().current();
+        let mut run = Run::new();
+        steps.into_iter().for_each(|step| run.take(step));
+        if types.iter().all(|wanted| run.world.log.iter().any(|(_, event)| event.event_type() == *wanted)) {
+            return run.world;
+        }
+    }
 }
 
 /// The random steps go deep enough to mean something: seats are sold, cancelled and refunded, parties get in, payments

@@ -264,8 +264,7 @@ async fn a_plain_subscription_sees_readable_events() -> Result<()> {
     assert_eq!(header("ce-source"), format!("/socketing/logs/{}/{}", head.log_id, head.incarnation));
     assert_eq!(header("ce-subject"), format!("wallet/{account}"));
     assert_eq!(header("content-type"), "application/json");
-    assert_eq!(header("Socketing-Position"), "1");
-    assert_eq!(header("Socketing-Stream"), format!("wallet/{account}@1"));
+    assert_eq!(header("ce-sequence"), "1");
     assert!(header("Socketing-Metadata").contains("system:test"));
     Ok(())
 }
