@@ -15,7 +15,7 @@ use socketing_nats::{NatsConfig, Relay, RelayState, RelayStatus, StreamOptions};
 use socketing_notifier::Notifier;
 use socketing_projections::Projections;
 use socketing_service::auth::Auth;
-use socketing_service::health::{Finding, Health};
+use socketing_service::health::{Figures, Finding, Health};
 use socketing_service::shutdown::Shutdown;
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -170,9 +170,9 @@ impl Commands {
             let detail = format!("{owned} of {SHARDS} owned");
             async move { if owned > 0 { Ok(detail) } else { Err(detail) } }
         });
-        health.check("relay", move || {
+        health.measure("relay", move || {
             let status = relayed.borrow().clone();
-            async move { judge(&status) }
+            async move { (judge(&status), figures(&status)) }
         })
     }
 
@@ -228,6 +228,14 @@ fn judge(status: &RelayStatus) -> Finding {
         RelayState::Waiting { reason } => Err(format!("{lag} events behind: {reason}")),
         RelayState::Publishing if lag > RELAY_LAG_MAX => Err(format!("{lag} events behind")),
         RelayState::Publishing => Ok(format!("{lag} events behind")),
+    }
+}
+
+/// How far the copy is behind, for programs. A standby doesn't know.
+fn figures(status: &RelayStatus) -> Figures {
+    match status.state {
+        RelayState::Standby => Figures::new(),
+        _ => vec![("lag_events", status.lag()), ("published_position", status.published), ("head_position", status.head)],
     }
 }
 

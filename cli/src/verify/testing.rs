@@ -2,10 +2,9 @@
 
 use super::check::{Check, Seen};
 use super::findings::Findings;
-use serde_json::value::to_raw_value;
 use socketing_domain::event::{Event, Metadata, StreamId};
 use socketing_domain::{CommandId, Timestamp};
-use socketing_event_store::RawEvent;
+use socketing_event_store::{Json, RawEvent};
 use std::collections::HashMap;
 
 /// Events as the log would have them: dense positions and sequences, a second apart, each of a command of its own.

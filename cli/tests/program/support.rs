@@ -41,9 +41,25 @@ impl Servers {
 
     /// The same, on this port.
     pub(crate) async fn serve_on(&self, port: u16, role: &str) -> Serving {
+        let mut serving = self.start_on(port, role);
+        let ready = format!("{}/readyz", serving.url);
+        eventually(&format!("{role} is ready; see {}", self.log(role)), || async {
+            reqwest::get(&ready).await.is_ok_and(|answer| answer.status().is_success())
+        })
+        .await;
+        assert!(serving.process.is_running(), "{}", self.log(role));
+        serving
+    }
+
+    /// Starts one process of this role, ready or not.
+    pub(crate) fn begin_to_serve(&self, role: &str) -> Serving {
+        self.start_on(free_port(), role)
+    }
+
+    fn start_on(&self, port: u16, role: &str) -> Serving {
         let url = format!("http://127.0.0.1:{port}");
         let listen = format!("127.0.0.1:{port}");
-        let arguments = ["serve", "--role", role, "--password-threads", "2", "--reconnect-seconds", "1"].map(str::to_owned);
+        let arguments = ["serve", "--role", role, "--password-threads", "2", "--reconnect-seconds", "1", "--snapshot-events", "50"].map(str::to_owned);
         let environment = [
             ("SOCKETING_DATABASE_URL", self.db.url.as_str()),
             ("SOCKETING_NATS_URL", &self.nats.url),
@@ -53,14 +69,7 @@ impl Servers {
         ];
         let log = self.files.path().join(format!("{role}.log"));
         let process = TestProcess::start(Path::new(PROGRAM), &arguments, &environment, &log).expect("start socketing serve");
-        let mut serving = Serving { url, process };
-        let ready = format!("{}/readyz", serving.url);
-        eventually(&format!("{role} is ready; see {}", self.log(role)), || async {
-            reqwest::get(&ready).await.is_ok_and(|answer| answer.status().is_success())
-        })
-        .await;
-        assert!(serving.process.is_running(), "{}", self.log(role));
-        serving
+        Serving { url, process }
     }
 
     /// What a process of this role has logged.
