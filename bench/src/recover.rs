@@ -1,37 +1,19 @@
-//! Measures recovery: a writer's cold start on a long history, without a snapshot and with one.
+//! Recovery: a writer's cold start on a long history, without a snapshot and with one.
 
+use crate::measure::Figures;
 use anyhow::{Context, Result, ensure};
-use serde::Serialize;
+use serde_json::json;
 use socketing_command_api::snapshots;
 use socketing_domain::PerformanceId;
-use socketing_domain::unit::UnitId;
-use socketing_event_store::{PgPool, load, log};
+use socketing_domain::unit::{Unit, UnitId};
+use socketing_event_store::{PgPool, load};
 use std::time::{Duration, Instant};
 
-/// How fast a performance was loaded.
-#[derive(Clone, Copy, Debug, Serialize)]
-pub struct Figures {
-    /// Events of its history.
-    pub events: u64,
-    /// Loading it without a snapshot.
-    pub full_ms: u64,
-    /// Events read and folded per second, without a snapshot.
-    pub events_per_s: u64,
-    /// Loading it with a snapshot of its last event.
-    pub snapshot_ms: u64,
-    /// The snapshot's size.
-    pub snapshot_bytes: u64,
-    /// Taking the first snapshot: folding everything, encoding, storing.
-    pub take_ms: u64,
-}
-
-/// Loads a performance that has no snapshot, takes one, and loads it again. Both ways give the same state.
-///
-/// # Errors
-/// If Postgres can't be asked, or the states differ.
-pub async fn measure(pool: &PgPool, performance: PerformanceId) -> Result<Figures> {
+/// Loads a performance from Postgres alone, takes a snapshot, and loads it with that. Both must give
+/// the same state. Its snapshots are forgotten first.
+pub(crate) async fn measure(pool: &PgPool, performance: PerformanceId) -> Result<Figures> {
+    sqlx::query("delete from snapshots where unit = $1").bind(performance.0).execute(pool).await?;
     let unit = UnitId::Performance(performance);
-    let events = log::head(pool).await?.position;
     let (full, full_took) = timed(load::unit(pool, unit)).await;
     let full = full?;
     ensure!(full.snapshot.is_none(), "there is a snapshot already");
@@ -40,23 +22,16 @@ pub async fn measure(pool: &PgPool, performance: PerformanceId) -> Result<Figure
     let (short, short_took) = timed(load::unit(pool, unit)).await;
     let short = short?;
     ensure!(short.snapshot == Some(taken.position) && short.unit == full.unit, "the snapshot isn't what the log makes");
-    Ok(Figures {
-        events,
-        full_ms: full_took.as_millis() as u64,
-        events_per_s: (events as f64 / full_took.as_secs_f64()) as u64,
-        snapshot_ms: short_took.as_millis() as u64,
-        snapshot_bytes: taken.bytes,
-        take_ms: take_took.as_millis() as u64,
-    })
-}
-
-/// Forgets all snapshots, for the next measurement.
-///
-/// # Errors
-/// If Postgres can't be asked.
-pub async fn forget_snapshots(pool: &PgPool) -> Result<()> {
-    sqlx::query("truncate snapshots, snapshot_parts").execute(pool).await?;
-    Ok(())
+    let Unit::Performance(hall) = &full.unit else { anyhow::bail!("a performance is a hall") };
+    let events = hall.performance().sequence() + hall.line().sequence();
+    let mut figures = Figures::new();
+    figures.insert("events_per_s".into(), json!((events as f64 / full_took.as_secs_f64()).round()));
+    figures.insert("snapshot_ms".into(), json!(short_took.as_millis() as u64));
+    figures.insert("events".into(), json!(events));
+    figures.insert("full_ms".into(), json!(full_took.as_millis() as u64));
+    figures.insert("take_ms".into(), json!(take_took.as_millis() as u64));
+    figures.insert("snapshot_bytes".into(), json!(taken.bytes));
+    Ok(figures)
 }
 
 async fn timed<T>(work: impl Future<Output = T>) -> (T, Duration) {

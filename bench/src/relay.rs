@@ -1,31 +1,37 @@
-//! Measures the relay: Postgres → JetStream, from a backlog.
+//! The relay: Postgres → JetStream, from a backlog. Nothing else runs.
 
-use anyhow::Result;
+use crate::measure::Figures;
+use anyhow::{Context, Result};
 use async_nats::Client;
-use serde::Serialize;
+use serde_json::json;
 use socketing_event_store::{PgPool, log};
-use socketing_nats::{Relay, StreamOptions};
-use std::time::Instant;
+use socketing_nats::{NatsConfig, Relay, StreamOptions, connect, is_connected, jetstream, stream};
+use std::time::{Duration, Instant};
 use tokio_util::sync::CancellationToken;
 
-/// How fast the relay was.
-#[derive(Clone, Copy, Debug, Serialize)]
-pub struct Figures {
-    /// Events that were to be published.
-    pub events: u64,
-    /// From the relay's start to the last confirmation.
-    pub took_ms: u64,
-    /// Events published and confirmed per second.
-    pub events_per_s: u64,
+/// How long the server may take to answer, before the clock.
+const CONNECT_MAX: Duration = Duration::from_secs(10);
+
+/// A client for [`measure`]. The URL's user must be the relay's.
+pub(crate) async fn client(url: &str) -> Result<Client> {
+    let client = connect(&NatsConfig { url: url.to_owned(), name: "socketing-bench".into() }).await?;
+    let connected = async {
+        while !is_connected(&client) {
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+    };
+    tokio::time::timeout(CONNECT_MAX, connected).await.context("NATS doesn't answer")?;
+    Ok(client)
 }
 
-/// Publishes the whole log of `pool` to the empty server of `client`, whose user must be the relay's.
-///
-/// # Errors
-/// If Postgres can't be asked.
-pub async fn measure(pool: &PgPool, client: &Client) -> Result<Figures> {
+/// Publishes the whole log of `pool`, from an empty stream to the last confirmation. The log must not grow meanwhile.
+pub(crate) async fn measure(pool: &PgPool, client: &Client) -> Result<Figures> {
+    let context = jetstream(client);
+    if stream::find(&context).await?.is_some() {
+        context.delete_stream(stream::STREAM).await?;
+    }
     let events = log::head(pool).await?.position;
-    let relay = Relay::new(pool.clone(), client, StreamOptions { window_bytes: -1, ..StreamOptions::default() }, None);
+    let relay = Relay::new(pool.clone(), client, StreamOptions::default(), None);
     let (mut status, shutdown) = (relay.status(), CancellationToken::new());
     let began = Instant::now();
     let running = tokio::spawn(relay.run(shutdown.clone()));
@@ -33,5 +39,9 @@ pub async fn measure(pool: &PgPool, client: &Client) -> Result<Figures> {
     let took = began.elapsed();
     shutdown.cancel();
     running.await?;
-    Ok(Figures { events, took_ms: took.as_millis() as u64, events_per_s: (events as f64 / took.as_secs_f64()) as u64 })
+    let mut figures = Figures::new();
+    figures.insert("events_per_s".into(), json!((events as f64 / took.as_secs_f64()).round()));
+    figures.insert("events".into(), json!(events));
+    figures.insert("took_ms".into(), json!(took.as_millis() as u64));
+    Ok(figures)
 }
