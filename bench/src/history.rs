@@ -63,7 +63,14 @@ fn scheduled() -> performance::Event {
 }
 
 fn held(hold: HoldId, account: AccountId, seat: SeatIndex) -> performance::Event {
-    performance::Event::SeatsHeld { hold, account, party: None, members: vec![account], seats: vec![seat], expires_at: OPENS.plus_seconds(seat.0) }
+    performance::Event::SeatsHeld {
+        hold,
+        account,
+        party: None,
+        members: vec![account],
+        seats: vec![seat],
+        expires_at: OPENS.plus_seconds(seat.0),
+    }
 }
 
 fn sold(account: AccountId, seat: SeatIndex) -> [performance::Event; EVENTS_PER_SALE] {
@@ -71,7 +78,14 @@ fn sold(account: AccountId, seat: SeatIndex) -> [performance::Event; EVENTS_PER_
     let lines = vec![Line { seat, price: amount, holder: account }];
     [
         held(hold, account, seat),
-        performance::Event::SeatsBooked { booking, hold, account, lines: lines.clone(), total: amount, pay_by: OPENS.plus_seconds(300 + seat.0) },
+        performance::Event::SeatsBooked {
+            booking,
+            hold,
+            account,
+            lines: lines.clone(),
+            total: amount,
+            pay_by: OPENS.plus_seconds(300 + seat.0),
+        },
         performance::Event::PaymentStarted { payment, booking, account, method: Method::Socketpay, amount },
         performance::Event::SeatsSold { booking, payment, account, lines, amount },
     ]

@@ -6,8 +6,8 @@
 //! difference to what is decided, only to how long its writer takes to start; `socketing verify` folds the log anew and
 //! compares.
 
-use crate::log::{self, signed, unsigned};
 use crate::StoreError;
+use crate::log::{self, signed, unsigned};
 use sha2::{Digest, Sha256};
 use socketing_domain::hall::Hall;
 use socketing_domain::snapshot::{self, FOLD_VERSION, SnapshotError};

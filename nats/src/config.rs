@@ -68,10 +68,7 @@ pub async fn connect(config: &NatsConfig) -> Result<Client, ConnectError> {
 /// JetStream over this client, with bounded requests.
 #[must_use]
 pub fn jetstream(client: &Client) -> jetstream::Context {
-    jetstream::ContextBuilder::new()
-        .timeout(REQUEST_TIMEOUT)
-        .ack_timeout(ACK_TIMEOUT)
-        .build(client.clone())
+    jetstream::ContextBuilder::new().timeout(REQUEST_TIMEOUT).ack_timeout(ACK_TIMEOUT).build(client.clone())
 }
 
 /// Whether the client is connected at this moment.

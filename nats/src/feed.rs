@@ -371,7 +371,13 @@ async fn from_jetstream(live: &mut Live) -> Arrival {
     }
 }
 
-async fn subscribe(jetstream: jetstream::Context, pool: PgPool, incarnation: Uuid, name: String, start_sequence: u64) -> Result<Subscribed, BoxError> {
+async fn subscribe(
+    jetstream: jetstream::Context,
+    pool: PgPool,
+    incarnation: Uuid,
+    name: String,
+    start_sequence: u64,
+) -> Result<Subscribed, BoxError> {
     if let Some(mismatch) = stream::compare_copy(&jetstream, &pool, incarnation).await? {
         return Ok(Err(mismatch));
     }

@@ -109,6 +109,8 @@ enum Interruption {
     WrongConfirmation { position: u64, found: String },
     #[error("the log became another history: {0}")]
     HistoryReplaced(Mismatch),
+    #[error("the connection to NATS is lost")]
+    Disconnected,
     #[error("the connection was made anew")]
     Reconnected,
 }
@@ -272,8 +274,12 @@ impl Relay {
                 answer = flight.answers.next() => self.confirm(answer, &mut flight)?,
                 page = ahead.pages.recv(), if !flight.is_full() => {
                     self.publish_page(page.transpose()?, &prepared.head, &mut flight).await?;
+                    // What is in flight may be lost: don't wait for it to time out.
+                    if !crate::is_connected(&self.client) {
+                        return Err(Interruption::Disconnected);
+                    }
                     if self.connects() != connects {
-                        return Err(Interruption::Reconnected); // what is in flight may be lost: don't wait for it to time out
+                        return Err(Interruption::Reconnected);
                     }
                 }
                 () = sleep_until(flight.confirmed_at + ACK_TIMEOUT), if flight.waits() => {

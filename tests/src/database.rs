@@ -62,7 +62,11 @@ impl TestDb {
     /// # Panics
     /// If a program is connected.
     pub async fn put_back(&self, backup: Backup) {
-        self.as_admin(&[format!("drop database {} with (force)", self.name), format!("alter database {} rename to {}", backup.0, self.name)]).await;
+        self.as_admin(&[
+            format!("drop database {} with (force)", self.name),
+            format!("alter database {} rename to {}", backup.0, self.name),
+        ])
+        .await;
     }
 
     async fn as_admin(&self, statements: &[String]) {

@@ -43,10 +43,11 @@ impl TestLog {
     pub async fn going_on(pool: &PgPool) -> TestLog {
         let mut log = TestLog::new(pool).await;
         let ends: Vec<(String, String, i64)> =
-            sqlx::query_as("select aggregate_type, aggregate_id, max(sequence) from events group by 1, 2").fetch_all(pool).await.expect("the streams' ends");
-        let named = |(kind, id, sequence): (String, String, i64)| {
-            (StreamId::parse(&kind, &id).expect("a stream's name"), sequence as u64)
-        };
+            sqlx::query_as("select aggregate_type, aggregate_id, max(sequence) from events group by 1, 2")
+                .fetch_all(pool)
+                .await
+                .expect("the streams' ends");
+        let named = |(kind, id, sequence): (String, String, i64)| (StreamId::parse(&kind, &id).expect("a stream's name"), sequence as u64);
         log.sequences = ends.into_iter().map(named).collect();
         log
     }

@@ -3,7 +3,6 @@
 use super::check::Seen;
 use super::testing::{Log, told};
 use super::{commands, deadlines, decoding, line, money, positions, seats, sequences};
-use socketing_event_store::Json;
 use socketing_domain::event::{Event, StreamId};
 use socketing_domain::performance::{Cancellation, Event as P, Line, Method, Release};
 use socketing_domain::waiting_room::{Departure, Event as L};
@@ -11,6 +10,7 @@ use socketing_domain::wallet::Event as W;
 use socketing_domain::{
     AccountId, BookingId, EntryId, HoldId, PaymentId, PerformanceId, RefundId, SeatIndex, ShowId, Timestamp, Won, plan::PlanHash,
 };
+use socketing_event_store::Json;
 use uuid::Uuid;
 
 const HOLD_SECONDS: u32 = 60;

@@ -80,7 +80,9 @@ async fn a_restored_database_stops_relay_and_projections_with_an_alarm() {
     eventually("relay and projections are alarmed", || async {
         let Ok(answer) = reqwest::get(format!("{}/readyz", serving.url)).await else { return false };
         let checks = answer.json::<Value>().await.expect("readyz is JSON")["checks"].take();
-        let alarmed = |check: &str| checks[check]["ok"] == false && checks[check]["detail"].as_str().is_some_and(|detail| detail.contains("stands still"));
+        let alarmed = |check: &str| {
+            checks[check]["ok"] == false && checks[check]["detail"].as_str().is_some_and(|detail| detail.contains("stands still"))
+        };
         alarmed("relay") && alarmed("projection:seat_map") && alarmed("projection:sales")
     })
     .await;

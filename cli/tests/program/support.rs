@@ -59,7 +59,8 @@ impl Servers {
     fn start_on(&self, port: u16, role: &str) -> Serving {
         let url = format!("http://127.0.0.1:{port}");
         let listen = format!("127.0.0.1:{port}");
-        let arguments = ["serve", "--role", role, "--password-threads", "2", "--reconnect-seconds", "1", "--snapshot-events", "50"].map(str::to_owned);
+        let arguments =
+            ["serve", "--role", role, "--password-threads", "2", "--reconnect-seconds", "1", "--snapshot-events", "50"].map(str::to_owned);
         let environment = [
             ("SOCKETING_DATABASE_URL", self.db.url.as_str()),
             ("SOCKETING_NATS_URL", &self.nats.url),

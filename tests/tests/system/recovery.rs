@@ -7,9 +7,7 @@ use socketing_domain::performance::{self, Release};
 use socketing_domain::plan::PlanHash;
 use socketing_domain::show::{CategoryPrice, Policies};
 use socketing_domain::unit::{Unit, UnitId};
-use socketing_domain::{
-    AccountId, EntryId, HoldId, PartyId, PerformanceId, SeatIndex, ShowId, Timestamp, Won, party, waiting_room,
-};
+use socketing_domain::{AccountId, EntryId, HoldId, PartyId, PerformanceId, SeatIndex, ShowId, Timestamp, Won, party, waiting_room};
 use socketing_event_store::load::{self, Loaded};
 use socketing_event_store::{PgPool, StoreError, log, snapshot};
 use socketing_tests::stage::{Stage, hold_seats};
@@ -60,27 +58,33 @@ impl Busy {
 
     fn hold_or_release(&mut self, seat: u32) -> (StreamId, Event) {
         let at = SeatIndex(seat);
-        seats(self.id, match self.held[at.at()].take() {
-            Some(hold) => performance::Event::HoldReleased { hold, seats: vec![at], reason: Release::Released },
-            None => {
-                let (hold, account) = (HoldId::new(), AccountId::new());
-                self.held[at.at()] = Some(hold);
-                performance::Event::SeatsHeld {
-                    hold,
-                    account,
-                    party: None,
-                    members: vec![account],
-                    seats: vec![at],
-                    expires_at: Timestamp::from_millis(1_785_582_000_000),
+        seats(
+            self.id,
+            match self.held[at.at()].take() {
+                Some(hold) => performance::Event::HoldReleased { hold, seats: vec![at], reason: Release::Released },
+                None => {
+                    let (hold, account) = (HoldId::new(), AccountId::new());
+                    self.held[at.at()] = Some(hold);
+                    performance::Event::SeatsHeld {
+                        hold,
+                        account,
+                        party: None,
+                        members: vec![account],
+                        seats: vec![at],
+                        expires_at: Timestamp::from_millis(1_785_582_000_000),
+                    }
                 }
-            }
-        })
+            },
+        )
     }
 
     fn join(&mut self) -> (StreamId, Event) {
         self.joined += 1;
         let account = AccountId::new();
-        line(self.id, waiting_room::Event::QueueJoined { entry: EntryId::new(), number: self.joined, account, party: None, members: vec![account] })
+        line(
+            self.id,
+            waiting_room::Event::QueueJoined { entry: EntryId::new(), number: self.joined, account, party: None, members: vec![account] },
+        )
     }
 
     fn party(&self) -> [(StreamId, Event); 2] {
@@ -371,8 +375,13 @@ async fn a_snapshot_knows_nothing_of_a_batch_that_failed() -> Result<()> {
         .execute(&stage.db.pool)
         .await?;
     let asked = fans.iter().enumerate().map(|(nth, fan)| stage.hold(*fan, &[nth as u32]));
-    let refused: Vec<usize> =
-        futures::future::join_all(asked).await.into_iter().enumerate().filter(|(_, outcome)| outcome.is_err()).map(|(nth, _)| nth).collect();
+    let refused: Vec<usize> = futures::future::join_all(asked)
+        .await
+        .into_iter()
+        .enumerate()
+        .filter(|(_, outcome)| outcome.is_err())
+        .map(|(nth, _)| nth)
+        .collect();
     assert_eq!(refused, [13], "the culprit alone");
     taken(&stage).await?;
     snapshot_is_the_logs_fold(&stage).await?;
@@ -393,7 +402,8 @@ struct Warnings(Arc<Mutex<Vec<u8>>>);
 impl Warnings {
     fn capture() -> (Warnings, tracing::subscriber::DefaultGuard) {
         let warnings = Warnings::default();
-        let subscriber = tracing_subscriber::fmt().with_max_level(tracing::Level::WARN).with_ansi(false).with_writer(warnings.clone()).finish();
+        let subscriber =
+            tracing_subscriber::fmt().with_max_level(tracing::Level::WARN).with_ansi(false).with_writer(warnings.clone()).finish();
         (warnings, tracing::subscriber::set_default(subscriber))
     }
 
