@@ -122,6 +122,7 @@ pub async fn read(pool: &PgPool, stored: &Stored) -> Result<Result<Snapshot, Unf
 async fn read_parts(pool: &PgPool, stored: &Stored) -> Result<Vec<u8>, sqlx::Error> {
     let room = usize::try_from(stored.bytes).unwrap_or(usize::MAX).min(SNAPSHOT_BYTES_MAX);
     let mut bytes = Vec::with_capacity(room);
+    let mut connection = pool.acquire().await?;
     let sql = "select bytes from snapshot_parts where unit = $1 and fold_version = $2 and position = $3 and part = $4";
     for part in 0..stored.parts {
         let row = sqlx::query(sql)
@@ -129,7 +130,7 @@ async fn read_parts(pool: &PgPool, stored: &Stored) -> Result<Vec<u8>, sqlx::Err
             .bind(stored.fold_version as i32)
             .bind(signed(stored.position))
             .bind(part as i32)
-            .fetch_optional(pool)
+            .fetch_optional(&mut *connection)
             .await?;
         let Some(row) = row else { break }; // one that is missing shows in the checksum
         bytes.extend_from_slice(row.try_get::<&[u8], _>(0)?);

@@ -1,6 +1,7 @@
 //! A unit's state from the log, with and without a snapshot: always what all its events make.
 
 use anyhow::{Context, Result};
+use socketing_command_api::executor::Rejected;
 use socketing_command_api::snapshots;
 use socketing_domain::event::{Actor, Event, StreamId};
 use socketing_domain::performance::{self, Release};
@@ -292,6 +293,10 @@ fn roomy() -> Policies {
     Policies { capacity: 100_000, ..Policies::default() }
 }
 
+async fn hold(stage: &Stage, fan: AccountId, seat: u32) -> Result<HoldId, Rejected> {
+    Ok(stage.hold(fan, &[seat]).await?.0)
+}
+
 async fn taken(stage: &Stage) -> Result<u64> {
     Ok(snapshots::take(stage.db.pool.clone(), stage.performance).await?.context("something happened")?.position)
 }
@@ -315,7 +320,7 @@ async fn a_writer_that_starts_from_a_snapshot_decides_as_before() -> Result<()> 
     let command = hold_seats(HoldId::new(), &[0]);
     let first = stage.send(Actor::Account(fans[0]), "key", command.clone()).await?;
     for (nth, fan) in fans.iter().enumerate().skip(1).take(30) {
-        stage.hold(*fan, &[nth as u32]).await?;
+        hold(&stage, *fan, nth as u32).await?;
     }
     taken(&stage).await?;
     stage.hold(fans[40], &[40]).await?;
@@ -346,7 +351,7 @@ async fn snapshots_under_load_are_of_the_committed_log() -> Result<()> {
     let stop = CancellationToken::new();
     let holding = async {
         for turn in 0..25 {
-            let asked = fans.iter().enumerate().map(|(nth, fan)| stage.hold(*fan, &[nth as u32 * 25 + turn]));
+            let asked = fans.iter().enumerate().map(|(nth, fan)| hold(&stage, *fan, nth as u32 * 25 + turn));
             futures::future::join_all(asked).await.into_iter().collect::<Result<Vec<_>, _>>()?;
         }
         stop.cancel();
@@ -374,7 +379,7 @@ async fn a_snapshot_knows_nothing_of_a_batch_that_failed() -> Result<()> {
     sqlx::query("alter table events add constraint poison check (payload #>> '{SeatsHeld,seats,0}' is distinct from '13')")
         .execute(&stage.db.pool)
         .await?;
-    let asked = fans.iter().enumerate().map(|(nth, fan)| stage.hold(*fan, &[nth as u32]));
+    let asked = fans.iter().enumerate().map(|(nth, fan)| hold(&stage, *fan, nth as u32));
     let refused: Vec<usize> = futures::future::join_all(asked)
         .await
         .into_iter()
