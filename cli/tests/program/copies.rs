@@ -97,15 +97,17 @@ async fn a_restored_database_stops_relay_and_projections_with_an_alarm() {
 async fn verify_reports_a_damaged_block() {
     let mut servers = Servers::start().await;
     let mut serving = servers.serve("all").await;
-    fill(&servers, 3_000).await;
+    fill(&servers, 20_000).await; // several files
     eventually("everything is published", || published(&servers.db.pool, &serving)).await;
     assert_eq!(serving.terminate(), Some(0));
     servers.nats.kill();
-    let block = servers.nats.blocks(STREAM).into_iter().next().expect("a block");
-    let mut bytes = fs::read(&block).unwrap();
+    let blocks = servers.nats.blocks(STREAM);
+    assert!(blocks.len() > 1, "the first one isn't the stream's end");
+    let block = &blocks[0];
+    let mut bytes = fs::read(block).unwrap();
     let middle = bytes.len() / 2;
     bytes[middle] ^= 0xff;
-    fs::write(&block, bytes).unwrap();
+    fs::write(block, bytes).unwrap();
     servers.nats.restart();
     let (code, report) = servers.verify("0").await;
     assert_eq!(code, Some(3), "{report:#}");

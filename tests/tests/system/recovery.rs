@@ -380,14 +380,9 @@ async fn a_snapshot_knows_nothing_of_a_batch_that_failed() -> Result<()> {
         .execute(&stage.db.pool)
         .await?;
     let asked = fans.iter().enumerate().map(|(nth, fan)| hold(&stage, *fan, nth as u32));
-    let refused: Vec<usize> = futures::future::join_all(asked)
-        .await
-        .into_iter()
-        .enumerate()
-        .filter(|(_, outcome)| outcome.is_err())
-        .map(|(nth, _)| nth)
-        .collect();
-    assert_eq!(refused, [13], "the culprit alone");
+    let outcomes = futures::future::join_all(asked).await;
+    let refused: Vec<usize> = (0..outcomes.len()).filter(|nth| outcomes[*nth].is_err()).collect();
+    assert_eq!(refused, [13], "the culprit alone: {outcomes:?}");
     taken(&stage).await?;
     snapshot_is_the_logs_fold(&stage).await?;
     sqlx::query("alter table events drop constraint poison").execute(&stage.db.pool).await?;
