@@ -4,10 +4,13 @@
 mod aging;
 mod client;
 mod engine;
+mod history;
 mod hold;
 mod join;
 mod journey;
 mod measure;
+mod recover;
+mod relay;
 mod server;
 mod statement;
 mod venue;
@@ -17,8 +20,8 @@ use clap::{Args, Parser, Subcommand};
 use measure::Figures;
 use socketing_command_api::executor::Executor;
 use socketing_command_api::plans::PlanStore;
-use socketing_domain::SystemClock;
-use socketing_event_store::{PgPool, PoolOptions};
+use socketing_domain::{PerformanceId, SystemClock};
+use socketing_event_store::{PgPool, PoolOptions, log};
 use std::sync::Arc;
 use std::time::Duration;
 use venue::Venue;
@@ -77,6 +80,21 @@ enum Benchmark {
     Journey,
     /// Holds over HTTP.
     Hold(hold::HoldArgs),
+    /// A writer's cold start on a long history, without a snapshot and with one.
+    Recover {
+        /// Events of the history.
+        #[arg(long, default_value_t = 1_000_000)]
+        events: usize,
+        /// A line of people who wait, instead of a hall that is sold.
+        #[arg(long)]
+        line: bool,
+    },
+    /// The relay, from a backlog: whatever the log holds, filled up to so many events.
+    Relay {
+        /// Events of the log.
+        #[arg(long, default_value_t = 1_000_000)]
+        events: u64,
+    },
     /// The server that benchmarks over HTTP run against.
     Server(server::ServerArgs),
 }
@@ -97,6 +115,8 @@ async fn main() -> Result<()> {
         Benchmark::Join => join::run(common).await?,
         Benchmark::History => aging::run(common).await?,
         Benchmark::Journey => journey::run(common).await?,
+        Benchmark::Recover { events, line } => recover(common, *events, *line).await?,
+        Benchmark::Relay { events } => relay(common, *events).await?,
         Benchmark::Hold(args) => hold::run(common, args).await?,
     };
     println!("{}", serde_json::Value::Object(figures));
@@ -112,6 +132,24 @@ async fn executor(pool: &PgPool) -> Result<Executor> {
     let executor = Executor::start(pool.clone(), PlanStore::new(pool.clone()), Arc::new(SystemClock), "http://127.0.0.1:1").await?;
     socketing_tests::eventually("the executor owns every shard", || async { executor.shards_owned() == 128 }).await;
     Ok(executor)
+}
+
+async fn recover(common: &Common, events: usize, line: bool) -> Result<Figures> {
+    let (pool, performance) = (pool(common).await?, PerformanceId::new());
+    match line {
+        true => history::append(&pool, history::line(performance, events)).await?,
+        false => history::append(&pool, history::sale(performance, events)).await?,
+    }
+    recover::measure(&pool, performance).await
+}
+
+async fn relay(common: &Common, events: u64) -> Result<Figures> {
+    let (pool, client) = (pool(common).await?, relay::client(&common.nats_url).await?);
+    let missing = events.saturating_sub(log::head(&pool).await?.position);
+    if missing > 0 {
+        history::append(&pool, history::sale(PerformanceId::new(), (missing as usize).max(history::SALE_EVENTS_MIN))).await?;
+    }
+    relay::measure(&pool, &client).await
 }
 
 async fn engine(common: &Common) -> Result<Figures> {

@@ -40,6 +40,11 @@ pub struct CommandApiArgs {
     #[arg(long, env = "SOCKETING_SIGN_UP_RATE", default_value = "120/m", value_parser = Rate::from_str)]
     pub sign_up_rate: Rate,
 
+    /// Events of a performance after which a new snapshot of it is taken, so that its writer starts quickly. Fewer: quicker
+    /// starts, more work.
+    #[arg(long, env = "SOCKETING_SNAPSHOT_EVENTS", default_value_t = crate::snapshots::EVENTS_DEFAULT, value_parser = clap::value_parser!(u64).range(1..))]
+    pub snapshot_events: u64,
+
     /// Commands of one account.
     #[arg(long, env = "SOCKETING_COMMAND_RATE", default_value = "50/s", value_parser = Rate::from_str)]
     pub command_rate: Rate,

@@ -7,3 +7,4 @@ pub mod http;
 pub mod payments;
 pub mod plans;
 pub mod processes;
+pub mod snapshots;

@@ -10,8 +10,8 @@ const EARLIEST: i64 = -62_167_219_200_000;
 /// 9999-12-31T23:59:59.999Z: RFC 3339 has no later year.
 const LATEST: i64 = 253_402_300_799_999;
 
-/// A moment, in milliseconds since 1970-01-01T00:00:00Z. Written as RFC 3339, so it lies in the years 0 to 9999: what is
-/// outside them becomes the nearest moment inside.
+/// A moment, in milliseconds since 1970-01-01T00:00:00Z. Written as RFC 3339 (in snapshots, as the number), so it lies in
+/// the years 0 to 9999: what is outside them becomes the nearest moment inside.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Default, ToSchema)]
 #[schema(value_type = String, format = DateTime, example = "2026-08-01T11:00:00Z")]
 pub struct Timestamp(i64);
@@ -75,13 +75,16 @@ impl fmt::Debug for Timestamp {
 
 impl Serialize for Timestamp {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        serializer.collect_str(self)
+        if serializer.is_human_readable() { serializer.collect_str(self) } else { serializer.serialize_i64(self.0) }
     }
 }
 
 impl<'de> Deserialize<'de> for Timestamp {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Timestamp, D::Error> {
-        deserializer.deserialize_str(Rfc3339Text)
+        match deserializer.is_human_readable() {
+            true => deserializer.deserialize_str(Rfc3339Text),
+            false => i64::deserialize(deserializer).map(Timestamp::from_millis),
+        }
     }
 }
 

@@ -11,19 +11,22 @@ use crate::reply::Reply;
 use crate::unit::{Command, Context, UnitId};
 use crate::waiting_room::WaitingRoom;
 use crate::{AccountId, EntryId, PartyId, PerformanceId, Timestamp, party, performance, waiting_room};
+use serde::{Deserialize, Serialize};
 use std::collections::HashMap;
 
 /// Events with their streams.
 type Decided = Result<Vec<(StreamId, Event)>, Refusal>;
 
-/// A performance, its line and its parties.
-#[derive(Clone, PartialEq, Debug)]
+/// A performance, its line and its parties. What is serialised is a snapshot's content: see [`crate::snapshot`].
+#[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
 pub struct Hall {
     id: PerformanceId,
     performance: Performance,
     line: WaitingRoom,
+    #[serde(with = "crate::sorted")]
     parties: HashMap<PartyId, Party>,
     /// The party each person is in. At most one.
+    #[serde(with = "crate::sorted")]
     party_of: HashMap<AccountId, PartyId>,
 }
 
@@ -32,6 +35,12 @@ impl Hall {
     #[must_use]
     pub fn new(id: PerformanceId) -> Hall {
         Hall { id, performance: Performance::default(), line: WaitingRoom::default(), parties: HashMap::new(), party_of: HashMap::new() }
+    }
+
+    /// Whose seats, line and parties these are.
+    #[must_use]
+    pub const fn id(&self) -> PerformanceId {
+        self.id
     }
 
     /// The seats.

@@ -18,6 +18,8 @@ mod recent;
 pub mod refusal;
 pub mod reply;
 pub mod show;
+pub mod snapshot;
+mod sorted;
 pub mod unit;
 mod upcast;
 pub mod waiting_room;

@@ -6,10 +6,14 @@ use std::hash::Hash;
 
 /// Remembers the latest so many things; older ones are forgotten, in the order in which they came.
 #[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
-#[serde(bound(serialize = "K: Serialize + Eq + Hash, V: Serialize", deserialize = "K: Deserialize<'de> + Eq + Hash, V: Deserialize<'de>"))]
+#[serde(bound(
+    serialize = "K: Serialize + Eq + Ord + Hash, V: Serialize",
+    deserialize = "K: Deserialize<'de> + Eq + Hash, V: Deserialize<'de>"
+))]
 pub(crate) struct Recent<K: Eq + Hash, V> {
     room: usize,
     order: VecDeque<K>,
+    #[serde(with = "crate::sorted")]
     known: HashMap<K, V>,
 }
 

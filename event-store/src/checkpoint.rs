@@ -1,6 +1,6 @@
 //! Where each reader of the log has read to, stored in the same transaction as what it wrote.
 
-use crate::log::{self, signed, unsigned};
+use crate::log::{self, Page, signed, unsigned};
 use crate::{RawEvent, StoreError};
 use sqlx::postgres::{PgConnection, PgPool};
 use uuid::Uuid;
@@ -49,6 +49,10 @@ pub enum Mismatch {
         /// The checkpoint's.
         reader: u64,
     },
+    /// JetStream's copy isn't of this log, though it carries the log's incarnation: the log was restored, or lost its tail to
+    /// a failover, and nobody has said so.
+    #[error("JetStream's copy isn't of this log, which was restored or lost its tail: {0}")]
+    Copy(String),
     /// Another event stands at the checkpoint's position.
     #[error("the event at position {position} isn't the one that the reader saw")]
     Event {
@@ -72,6 +76,31 @@ pub async fn compare(pool: &PgPool, checkpoint: &Checkpoint) -> Result<Option<Mi
     let Some(expected) = checkpoint.last_hash else { return Ok(None) };
     let found = log::event_at(pool, checkpoint.position).await?.map(|event| event.hash());
     Ok((found != Some(expected)).then_some(Mismatch::Event { position: checkpoint.position }))
+}
+
+/// The events right after a checkpoint, in order, at most `limit` (and one less than [`log::PAGE_EVENTS_MAX`]), with the
+/// head; or how the log no longer continues the history that the checkpoint stands in. For readers that go on for hours:
+/// a log that is replaced beneath them, and has grown past them since, is noticed by the event at the checkpoint itself.
+///
+/// # Errors
+/// If Postgres can't be asked.
+pub async fn read_on(pool: &PgPool, from: &Checkpoint, limit: u32) -> Result<Result<Page, Mismatch>, StoreError> {
+    // The event at the checkpoint comes with those behind it.
+    let mut page = log::page(pool, from.position.saturating_sub(1), limit.min(log::PAGE_EVENTS_MAX - 1) + 1).await?;
+    if page.head.incarnation != from.incarnation {
+        return Ok(Err(Mismatch::Incarnation { log: page.head.incarnation, reader: from.incarnation }));
+    }
+    if page.head.position < from.position {
+        return Ok(Err(Mismatch::Shorter { head: page.head.position, reader: from.position }));
+    }
+    if from.position > 0 {
+        let seen = page.events.drain(..page.events.len().min(1)).next();
+        let same = |event: RawEvent| event.position == from.position && from.last_hash.is_none_or(|hash| hash == event.hash());
+        if !seen.is_some_and(same) {
+            return Ok(Err(Mismatch::Event { position: from.position }));
+        }
+    }
+    Ok(Ok(page))
 }
 
 /// The checkpoint of the reader `name`, if it has one.

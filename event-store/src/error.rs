@@ -51,6 +51,22 @@ pub enum StoreError {
     /// An event can't be read: it is damaged, or newer than this program.
     #[error(transparent)]
     Decode(#[from] crate::DecodeError),
+    /// A stream lacks events: the log is damaged.
+    #[error("stream {stream} goes on with event {found} where {expected} is next")]
+    Gap {
+        /// The stream.
+        stream: String,
+        /// The sequence that is next.
+        expected: u64,
+        /// The one that stands there.
+        found: u64,
+    },
+    /// The log has no event where one was.
+    #[error("the log has no event at position {position}")]
+    NoEvent {
+        /// Where.
+        position: u64,
+    },
     /// `log_head` has no row: the schema is damaged.
     #[error("the log has no head row")]
     NoHead,

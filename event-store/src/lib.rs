@@ -5,6 +5,7 @@
 //! rebuilt from here.
 
 mod error;
+mod json;
 mod pool;
 mod raw_event;
 
@@ -17,9 +18,11 @@ pub mod log;
 pub mod repository;
 pub mod shards;
 pub mod singleton;
+pub mod snapshot;
 
 pub use checkpoint::Checkpoint;
 pub use error::StoreError;
+pub use json::Json;
 pub use pool::{POSTGRES_MAJOR_MIN, PoolOptions, connect, migrate, pending_migrations};
 pub use raw_event::{DecodeCause, DecodeError, RawEvent};
 pub use sqlx::postgres::PgPool;

@@ -135,8 +135,8 @@ fn event_of(row: &PgRow) -> Result<RawEvent, sqlx::Error> {
         sequence: unsigned(row.try_get(3)?),
         event_type: row.try_get(4)?,
         event_version: row.try_get(5)?,
-        payload: row.try_get::<sqlx::types::Json<_>, _>(6)?.0,
-        metadata: row.try_get::<sqlx::types::Json<_>, _>(7)?.0,
+        payload: row.try_get(6)?,
+        metadata: row.try_get(7)?,
         recorded_at: row.try_get::<time::OffsetDateTime, _>(8)?.into(),
     })
 }

@@ -1,7 +1,7 @@
 //! An event as the log's table holds it, unparsed: what the relay publishes and readers get.
 
+use crate::Json;
 use serde::Serialize;
-use serde_json::value::RawValue;
 use sha2::{Digest, Sha256};
 use socketing_domain::Timestamp;
 use socketing_domain::event::{self, Event, Metadata, Recorded, StreamId};
@@ -22,9 +22,9 @@ pub struct RawEvent {
     /// The version of the payload's format.
     pub event_version: String,
     /// The facts, JSON.
-    pub payload: Box<RawValue>,
+    pub payload: Json,
     /// Who, why and within which trace, JSON.
-    pub metadata: Box<RawValue>,
+    pub metadata: Json,
     /// When it was committed, by Postgres's clock.
     pub recorded_at: Timestamp,
 }

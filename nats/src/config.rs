@@ -9,10 +9,11 @@ use std::time::Duration;
 pub const SERVER_MIN: (i64, i64) = (2, 12);
 /// How long a request to JetStream may take.
 pub const REQUEST_TIMEOUT: Duration = Duration::from_secs(3);
-/// How long the relay waits for the confirmation of one message before it looks where the stream stands.
+/// How long the relay waits for the next confirmation before it looks where the stream stands.
 pub const ACK_TIMEOUT: Duration = Duration::from_secs(5);
-/// Messages published and not yet confirmed, at most.
-pub const IN_FLIGHT_MAX: usize = 1_024;
+/// Messages published and not yet confirmed, at most: past some thousands nothing is gained, and after a lost connection
+/// all of them are in doubt. (Of the largest events, 256 MiB.)
+pub const IN_FLIGHT_MAX: u64 = 4_096;
 
 const RECONNECT_DELAY_MAX: Duration = Duration::from_secs(1);
 
@@ -64,15 +65,10 @@ pub async fn connect(config: &NatsConfig) -> Result<Client, ConnectError> {
     options.connect(servers).await.map_err(ConnectError::Client)
 }
 
-/// JetStream over this client, with bounded requests and bounded publishing.
+/// JetStream over this client, with bounded requests.
 #[must_use]
 pub fn jetstream(client: &Client) -> jetstream::Context {
-    jetstream::ContextBuilder::new()
-        .timeout(REQUEST_TIMEOUT)
-        .ack_timeout(ACK_TIMEOUT)
-        .max_ack_inflight(2 * IN_FLIGHT_MAX) // the relay keeps its own count; this only has to be above it
-        .backpressure_on_inflight(true)
-        .build(client.clone())
+    jetstream::ContextBuilder::new().timeout(REQUEST_TIMEOUT).ack_timeout(ACK_TIMEOUT).build(client.clone())
 }
 
 /// Whether the client is connected at this moment.

@@ -5,18 +5,22 @@
 //! nothing of what JetStream may do (lose its tail, lose a block in the middle, discard old messages, be emptied,
 //! restarted or made again) reaches the reader. Nor does a slow Postgres, while JetStream has what is wanted.
 //!
+//! What must never happen is that two histories are mixed. So a feed ends when the log isn't the one it has read, which
+//! each look tells, and when the stream has gone on differently from the log though both say that they are one history (a
+//! restore that nobody has declared), which it asks before it reads there.
+//!
 //! The consumer is ephemeral and unacknowledged, what clients call an ordered consumer, without that client's own
 //! recovery: our positions find every gap, and Postgres fills it at once.
 
 use crate::backoff::Backoff;
 use crate::message;
-use crate::stream::STREAM;
+use crate::stream::{self, STREAM};
 use async_nats::jetstream::consumer::{AckPolicy, DeliverPolicy, pull};
 use async_nats::jetstream::{self, Message};
 use futures::future::BoxFuture;
 use futures::{FutureExt, StreamExt};
 use socketing_event_store::checkpoint::{self, Checkpoint, Mismatch};
-use socketing_event_store::log::{self, Head, PAGE_EVENTS_MAX, Page};
+use socketing_event_store::log::{PAGE_EVENTS_MAX, Page};
 use socketing_event_store::{PgPool, RawEvent, StoreError};
 use std::collections::VecDeque;
 use std::error::Error;
@@ -67,6 +71,8 @@ pub struct Feed {
     incarnation: Uuid,
     /// The next position wanted.
     next: u64,
+    /// The hash of the last event handed out: each look at Postgres also asks whether that one still stands there.
+    handed_hash: Option<[u8; 32]>,
     /// Taken from the log or the stream, not yet handed out; ends at `next - 1`.
     ready: VecDeque<RawEvent>,
     /// The highest position that JetStream has shown: the log must have it too.
@@ -85,7 +91,7 @@ enum Live {
     /// Not at all, or not before this moment.
     Detached { retry_at: Option<Instant> },
     /// Making a consumer.
-    Attaching(BoxFuture<'static, Result<pull::Stream, BoxError>>),
+    Attaching(BoxFuture<'static, Result<Subscribed, BoxError>>),
     /// Messages arrive, over the client's connection of this number.
     Attached { messages: Box<pull::Stream>, connection: u64 },
 }
@@ -95,15 +101,21 @@ enum Look {
     /// To be looked at then, unless JetStream brings what is wanted.
     At(Instant),
     /// Being read. `reached` is [`Feed::reached`] as it was before.
-    Reading { page: BoxFuture<'static, Result<Page, StoreError>>, reached: u64 },
+    Reading { page: BoxFuture<'static, Read>, reached: u64 },
 }
+
+/// A page of the log, or how the log isn't the one that was read so far.
+type Read = Result<Result<Page, Mismatch>, StoreError>;
+
+/// The stream's messages, or how the stream isn't a copy of the log though it says so.
+type Subscribed = Result<pull::Stream, Mismatch>;
 
 /// What a feed waits for.
 enum Arrival {
     Message(Option<Result<Message, pull::MessagesError>>),
-    Attached(Result<pull::Stream, BoxError>),
+    Attached(Result<Subscribed, BoxError>),
     TimeToAttach,
-    Page { page: Result<Page, StoreError>, reached: u64 },
+    Page { page: Read, reached: u64 },
     TimeToLook,
 }
 
@@ -114,9 +126,16 @@ impl Feed {
     /// alone; with it, it works just as well while NATS is away.
     ///
     /// # Errors
-    /// [`FeedError::OtherHistory`] if the log isn't the one that `from` stands in; otherwise if Postgres can't be asked.
+    /// [`FeedError::OtherHistory`] if the log isn't the one that `from` stands in, or JetStream has one that goes on
+    /// differently; otherwise if Postgres can't be asked.
     pub async fn open(pool: PgPool, jetstream: Option<jetstream::Context>, name: &str, from: &Checkpoint) -> Result<Feed, FeedError> {
         let mismatch = checkpoint::compare(&pool, from).await.map_err(|source| FeedError::Store { reader: name.to_owned(), source })?;
+        let mismatch = match (mismatch, &jetstream) {
+            (None, Some(jetstream)) if crate::is_connected(&jetstream.client()) => {
+                stream::compare_copy(jetstream, &pool, from.incarnation).await.unwrap_or(None) // an outage is waited out later
+            }
+            (mismatch, _) => mismatch,
+        };
         if let Some(mismatch) = mismatch {
             return Err(FeedError::OtherHistory { reader: name.to_owned(), mismatch });
         }
@@ -125,6 +144,7 @@ impl Feed {
             pool,
             incarnation: from.incarnation,
             next: from.position + 1,
+            handed_hash: from.last_hash,
             ready: VecDeque::new(),
             reached: from.position,
             live: Live::Detached { retry_at: None },
@@ -153,7 +173,8 @@ impl Feed {
                 Arrival::Message(Some(Ok(message))) => self.take_messages(message, max),
                 Arrival::Message(Some(Err(error))) => self.detach(&error),
                 Arrival::Message(None) => self.detach(&"the subscription ended"),
-                Arrival::Attached(Ok(messages)) => self.attached(messages),
+                Arrival::Attached(Ok(Ok(messages))) => self.attached(messages),
+                Arrival::Attached(Ok(Err(mismatch))) => return Err(self.other_history(mismatch)),
                 Arrival::Attached(Err(error)) => self.detach(&error),
                 Arrival::TimeToAttach => self.attach(),
                 Arrival::Page { page, reached } => self.take_page(page, reached)?,
@@ -161,7 +182,9 @@ impl Feed {
             }
         }
         let count = max.max(1).min(self.ready.len());
-        Ok(self.ready.drain(..count).collect())
+        let batch: Vec<RawEvent> = self.ready.drain(..count).collect();
+        self.handed_hash = batch.last().map(RawEvent::hash);
+        Ok(batch)
     }
 
     async fn arrival(&mut self) -> Arrival {
@@ -231,15 +254,18 @@ impl Feed {
         if matches!(self.live, Live::Attached { connection, .. } if connection != self.connection()) {
             self.detach(&"the connection was made anew"); // a restarted server doesn't know the consumer any more
         }
-        let (pool, after) = (self.pool.clone(), self.next - 1);
-        let page = Box::pin(async move { log::page(&pool, after, PAGE_EVENTS_MAX).await });
+        let last_hash = self.ready.back().map_or(self.handed_hash, |event| Some(event.hash()));
+        let from = Checkpoint { position: self.next - 1, incarnation: self.incarnation, last_hash };
+        let pool = self.pool.clone();
+        let page = Box::pin(async move { checkpoint::read_on(&pool, &from, PAGE_EVENTS_MAX).await });
         self.look = Look::Reading { page, reached: self.reached };
     }
 
     /// Takes what Postgres had. JetStream may have brought some or all of it meanwhile.
-    fn take_page(&mut self, page: Result<Page, StoreError>, reached: u64) -> Result<(), FeedError> {
+    fn take_page(&mut self, page: Read, reached: u64) -> Result<(), FeedError> {
         let page = match page {
-            Ok(page) => page,
+            Ok(Ok(page)) => page,
+            Ok(Err(mismatch)) => return Err(self.other_history(mismatch)),
             Err(error) if error.is_transient() => {
                 self.say_store_away(&error);
                 self.look_later(SILENCE);
@@ -248,37 +274,33 @@ impl Feed {
             Err(source) => return Err(FeedError::Store { reader: self.name.clone(), source }),
         };
         self.store_away = false;
-        self.check_history(&page.head, reached)?;
-        let (full, wanted_from) = (page.events.len() == PAGE_EVENTS_MAX as usize, self.next);
+        if page.head.position < reached {
+            return Err(self.other_history(Mismatch::Shorter { head: page.head.position, reader: reached }));
+        }
+        let wanted_from = self.next;
+        let more = page.events.last().is_some_and(|last| last.position < page.head.position);
         for event in page.events.into_iter().filter(|event| event.position >= wanted_from) {
             self.next = event.position + 1;
             self.ready.push_back(event);
         }
-        self.after_look(full, self.next > wanted_from);
+        self.after_look(more, self.next > wanted_from);
         Ok(())
     }
 
-    fn after_look(&mut self, full: bool, found: bool) {
+    fn after_look(&mut self, more: bool, found: bool) {
         let attached = matches!(self.live, Live::Attached { .. });
-        self.look_later(match (full, found || !attached) {
+        self.look_later(match (more, found || !attached) {
             (true, _) => Duration::ZERO,
             (false, true) => POLL,     // JetStream is behind, or away
             (false, false) => SILENCE, // JetStream is as fresh as the log
         });
-        if !full && matches!(self.live, Live::Detached { retry_at: None }) && self.jetstream.is_some() {
+        if !more && matches!(self.live, Live::Detached { retry_at: None }) && self.jetstream.is_some() {
             self.live = Live::Detached { retry_at: Some(Instant::now()) }; // caught up: from here on JetStream is faster
         }
     }
 
-    fn check_history(&self, head: &Head, reached: u64) -> Result<(), FeedError> {
-        let mismatch = if head.incarnation != self.incarnation {
-            Mismatch::Incarnation { log: head.incarnation, reader: self.incarnation }
-        } else if head.position < reached {
-            Mismatch::Shorter { head: head.position, reader: reached }
-        } else {
-            return Ok(());
-        };
-        Err(FeedError::OtherHistory { reader: self.name.clone(), mismatch })
+    fn other_history(&self, mismatch: Mismatch) -> FeedError {
+        FeedError::OtherHistory { reader: self.name.clone(), mismatch }
     }
 
     /// Begins to make a consumer, if NATS is connected (a request would only wait).
@@ -286,7 +308,8 @@ impl Feed {
         match &self.jetstream {
             Some(jetstream) if crate::is_connected(&jetstream.client()) => {
                 // From the first event that isn't here yet. Those that the stream lacks come from Postgres.
-                self.live = Live::Attaching(Box::pin(subscribe(jetstream.clone(), self.name.clone(), self.next)));
+                let (jetstream, pool) = (jetstream.clone(), self.pool.clone());
+                self.live = Live::Attaching(Box::pin(subscribe(jetstream, pool, self.incarnation, self.name.clone(), self.next)));
             }
             Some(_) => self.detach(&"not connected"),
             None => self.live = Live::Detached { retry_at: None },
@@ -348,7 +371,16 @@ async fn from_jetstream(live: &mut Live) -> Arrival {
     }
 }
 
-async fn subscribe(jetstream: jetstream::Context, name: String, start_sequence: u64) -> Result<pull::Stream, BoxError> {
+async fn subscribe(
+    jetstream: jetstream::Context,
+    pool: PgPool,
+    incarnation: Uuid,
+    name: String,
+    start_sequence: u64,
+) -> Result<Subscribed, BoxError> {
+    if let Some(mismatch) = stream::compare_copy(&jetstream, &pool, incarnation).await? {
+        return Ok(Err(mismatch));
+    }
     let config = pull::Config {
         description: Some(name),
         deliver_policy: DeliverPolicy::ByStartSequence { start_sequence },
@@ -359,5 +391,5 @@ async fn subscribe(jetstream: jetstream::Context, name: String, start_sequence: 
         ..pull::Config::default()
     };
     let consumer = jetstream.create_consumer_on_stream(config, STREAM).await?;
-    Ok(consumer.stream().max_messages_per_batch(PULL_MESSAGES).heartbeat(HEARTBEAT).messages().await?)
+    Ok(Ok(consumer.stream().max_messages_per_batch(PULL_MESSAGES).heartbeat(HEARTBEAT).messages().await?))
 }

@@ -3,32 +3,29 @@
 //! ```text
 //! booking.performance.01976e4c-….SeatsHeld
 //! ce-specversion: 1.0
-//! ce-id: 4711
+//! ce-id: 4711                                      the position
 //! ce-source: /socketing/logs/<log>/<incarnation>
 //! ce-type: socketing.performance.SeatsHeld.v1
-//! ce-subject: performance/01976e4c-…
+//! ce-subject: performance/01976e4c-…                the stream
+//! ce-sequence: 17                                  in the stream
 //! ce-time: 2026-11-23T11:00:00.123Z
 //! content-type: application/json
 //! traceparent: 00-…
-//! Socketing-Position: 4711
-//! Socketing-Log: <log>
-//! Socketing-Incarnation: <incarnation>
-//! Socketing-Stream: performance/01976e4c-…@17
 //! Socketing-Metadata: {"actor":"account:…","command":"…"}
 //!
 //! {"SeatsHeld":{…}}
 //! ```
 //!
-//! Nothing of an event is lost on the way: [`decode`] gives back what [`encode`] was given.
+//! Nothing of an event is lost on the way: [`decode`] gives back what [`encode`] was given. Each header costs the relay,
+//! the server and every reader some time for each event, so nothing is said twice.
 
 use async_nats::header::{HeaderMap, HeaderName, HeaderValue, NATS_EXPECTED_LAST_SEQUENCE};
 use bytes::Bytes;
 use serde::Deserialize;
-use serde_json::value::RawValue;
 use socketing_domain::Timestamp;
 use socketing_domain::event::StreamId;
-use socketing_event_store::RawEvent;
 use socketing_event_store::log::Head;
+use socketing_event_store::{Json, RawEvent};
 use std::borrow::Cow;
 use time::OffsetDateTime;
 use time::format_description::well_known::Rfc3339;
@@ -42,10 +39,7 @@ const CE_SUBJECT: HeaderName = HeaderName::from_static("ce-subject");
 const CE_TIME: HeaderName = HeaderName::from_static("ce-time");
 const CONTENT_TYPE: HeaderName = HeaderName::from_static("content-type");
 const TRACEPARENT: HeaderName = HeaderName::from_static("traceparent");
-const POSITION: HeaderName = HeaderName::from_static("Socketing-Position");
-const LOG: HeaderName = HeaderName::from_static("Socketing-Log");
-const INCARNATION: HeaderName = HeaderName::from_static("Socketing-Incarnation");
-const STREAM: HeaderName = HeaderName::from_static("Socketing-Stream");
+const CE_SEQUENCE: HeaderName = HeaderName::from_static("ce-sequence");
 const METADATA: HeaderName = HeaderName::from_static("Socketing-Metadata");
 
 /// Characters of a name that go into a subject's token.
@@ -96,16 +90,13 @@ pub fn encode(event: RawEvent, head: &Head) -> Outgoing {
     put(CE_SUBJECT, format!("{}/{}", event.aggregate_type, event.aggregate_id));
     put(CE_TIME, event.recorded_at.to_string());
     put(CONTENT_TYPE, "application/json".into());
-    put(POSITION, event.position.to_string());
-    put(LOG, head.log_id.to_string());
-    put(INCARNATION, head.incarnation.to_string());
-    put(STREAM, format!("{}/{}@{}", event.aggregate_type, event.aggregate_id, event.sequence));
+    put(CE_SEQUENCE, event.sequence.to_string());
     if let Some(traceparent) = traceparent(&event.metadata) {
         put(TRACEPARENT, traceparent);
     }
-    put(METADATA, event.metadata.get().to_owned());
     let subject = subject(&event);
-    Outgoing { subject, headers, body: Bytes::from(String::from(Box::<str>::from(event.payload))) }
+    put(METADATA, String::from(event.metadata));
+    Outgoing { subject, headers, body: Bytes::from(String::from(event.payload)) }
 }
 
 /// The event of a message.
@@ -114,23 +105,23 @@ pub fn encode(event: RawEvent, head: &Head) -> Outgoing {
 /// [`NotOurs`] if the relay can't have published it.
 pub fn decode(headers: &HeaderMap, body: &[u8]) -> Result<Incoming, NotOurs> {
     let headers = Headers(headers);
-    let position: u64 = headers.parse("Socketing-Position")?;
-    let (stream, sequence) = headers.text("Socketing-Stream")?.rsplit_once('@').ok_or(NotOurs::bad("Socketing-Stream"))?;
-    let (aggregate_type, aggregate_id) = stream.split_once('/').ok_or(NotOurs::bad("Socketing-Stream"))?;
+    let (aggregate_type, aggregate_id) = headers.text("ce-subject")?.split_once('/').ok_or(NotOurs::bad("ce-subject"))?;
     let (event_type, event_version) = type_and_version(headers.text("ce-type")?, aggregate_type).ok_or(NotOurs::bad("ce-type"))?;
+    let (log_id, incarnation) = history(headers.text("ce-source")?).ok_or(NotOurs::bad("ce-source"))?;
     let time = OffsetDateTime::parse(headers.text("ce-time")?, &Rfc3339).map_err(|_| NotOurs::bad("ce-time"))?;
+    let body = String::from_utf8(body.to_vec()).map_err(|_| NotOurs::bad("body"))?;
     let event = RawEvent {
-        position,
+        position: headers.parse("ce-id")?,
         aggregate_type: aggregate_type.to_owned(),
         aggregate_id: aggregate_id.to_owned(),
-        sequence: sequence.parse().map_err(|_| NotOurs::bad("Socketing-Stream"))?,
+        sequence: headers.parse("ce-sequence")?,
         event_type: event_type.to_owned(),
         event_version: event_version.to_owned(),
-        payload: serde_json::from_slice(body).map_err(|_| NotOurs::bad("body"))?,
-        metadata: serde_json::from_str(headers.text("Socketing-Metadata")?).map_err(|_| NotOurs::bad("Socketing-Metadata"))?,
+        payload: Json::parse(body).map_err(|_| NotOurs::bad("body"))?,
+        metadata: Json::parse(headers.text("Socketing-Metadata")?.to_owned()).map_err(|_| NotOurs::bad("Socketing-Metadata"))?,
         recorded_at: Timestamp::from(time),
     };
-    Ok(Incoming { event, log_id: headers.parse("Socketing-Log")?, incarnation: headers.parse("Socketing-Incarnation")? })
+    Ok(Incoming { event, log_id, incarnation })
 }
 
 impl NotOurs {
@@ -156,6 +147,12 @@ fn type_and_version<'a>(ce_type: &'a str, aggregate_type: &str) -> Option<(&'a s
     ce_type.strip_prefix("socketing.")?.strip_prefix(aggregate_type)?.strip_prefix('.')?.split_once(".v")
 }
 
+/// The log and its incarnation, of `/socketing/logs/<log>/<incarnation>`.
+fn history(ce_source: &str) -> Option<(Uuid, Uuid)> {
+    let (log, incarnation) = ce_source.strip_prefix("/socketing/logs/")?.split_once('/')?;
+    Some((log.parse().ok()?, incarnation.parse().ok()?))
+}
+
 /// The subject; for a stream that only a newer program knows (nodes are replaced one by one), one made of its names.
 fn subject(event: &RawEvent) -> String {
     match StreamId::parse(&event.aggregate_type, &event.aggregate_id) {
@@ -170,7 +167,10 @@ fn token(name: &str) -> String {
     if token.is_empty() { "_".into() } else { token }
 }
 
-fn traceparent(metadata: &RawValue) -> Option<String> {
+fn traceparent(metadata: &Json) -> Option<String> {
+    if !metadata.get().contains("\"traceparent\"") {
+        return None; // most events of a rush: not parsed for nothing
+    }
     #[derive(Deserialize)]
     struct Trace<'a> {
         #[serde(borrow, default)]
@@ -181,7 +181,9 @@ fn traceparent(metadata: &RawValue) -> Option<String> {
 
 /// A header's value is one line. JSON has line breaks only between its tokens, where a space says the same.
 fn header_value(text: String) -> HeaderValue {
-    if text.contains(['\r', '\n']) { HeaderValue::from(text.replace(['\r', '\n'], " ")) } else { HeaderValue::from(text) }
+    let bytes = text.as_bytes();
+    let one_line = !bytes.contains(&b'\n') && !bytes.contains(&b'\r'); // by bytes: a tenth of the cost by characters
+    if one_line { HeaderValue::from(text) } else { HeaderValue::from(text.replace(['\r', '\n'], " ")) }
 }
 
 #[cfg(test)]
@@ -196,8 +198,8 @@ mod tests {
             sequence: 17,
             event_type: "SeatsHeld".into(),
             event_version: "2".into(),
-            payload: RawValue::from_string(r#"{"SeatsHeld": {"name": "좌석 \n", "n":1e2}}"#.into()).unwrap(),
-            metadata: RawValue::from_string("{\"actor\":\"system:timer\",\n\"traceparent\":\"00-a-b-01\"}".into()).unwrap(),
+            payload: Json::parse(r#"{"SeatsHeld": {"name": "좌석 \n", "n":1e2}}"#.into()).unwrap(),
+            metadata: Json::parse("{\"actor\":\"system:timer\",\n\"traceparent\":\"00-a-b-01\"}".into()).unwrap(),
             recorded_at: Timestamp::from_millis(1_700_000_000_123),
         }
     }
@@ -243,7 +245,7 @@ mod tests {
         let message = encode(event("performance", "x"), &head());
         assert!(decode(&message.headers, b"{not json").is_err());
         let mut headers = message.headers.clone();
-        headers.insert("Socketing-Position", "-1");
+        headers.insert("ce-id", "-1");
         assert!(decode(&headers, &message.body).is_err());
     }
 }

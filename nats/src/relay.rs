@@ -7,27 +7,26 @@
 //! Commands never wait for the relay; while NATS is away, it says how far behind the copy is.
 
 use crate::backoff::Backoff;
-use crate::config::IN_FLIGHT_MAX;
+use crate::config::{ACK_TIMEOUT, IN_FLIGHT_MAX};
 use crate::message;
 use crate::stream::{self, StreamError, StreamOptions};
-use async_nats::Client;
-use async_nats::jetstream::context::{PublishAckFuture, PublishError, PublishErrorKind};
-use async_nats::jetstream::{self, message::PublishMessage};
-use futures::FutureExt;
-use futures::StreamExt;
-use futures::stream::FuturesOrdered;
-use socketing_event_store::log::{self, Head, PAGE_EVENTS_MAX};
+use async_nats::client::PublishError;
+use async_nats::jetstream::{self, ErrorCode};
+use async_nats::{Client, Message, SubscribeError, Subscriber};
+use futures::{FutureExt, StreamExt};
+use serde::Deserialize;
+use socketing_event_store::checkpoint::{self, Mismatch};
+use socketing_event_store::log::{self, Head, PAGE_EVENTS_MAX, Page};
 use socketing_event_store::singleton::Lease;
-use socketing_event_store::{PgPool, RawEvent, StoreError};
+use socketing_event_store::{Checkpoint, PgPool, RawEvent, StoreError};
 use std::convert::Infallible;
 use std::error::Error;
-use std::future::{Future, IntoFuture};
-use std::pin::Pin;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
-use tokio::sync::watch;
-use tokio::time::{Instant, sleep, timeout_at};
+use tokio::sync::{mpsc, watch};
+use tokio::time::{Instant, sleep, sleep_until, timeout};
 use tokio_util::sync::CancellationToken;
+use tokio_util::task::AbortOnDropHandle;
 use uuid::Uuid;
 
 /// The relay's name among the singletons.
@@ -37,6 +36,13 @@ pub const RELAY: &str = "relay";
 const POLL: Duration = Duration::from_millis(100);
 /// How often a relay that found another history looks whether an operator has mended it.
 const OTHER_HISTORY_POLL: Duration = Duration::from_secs(5);
+
+/// Pages of the log that are read ahead of what is published.
+const PAGES_AHEAD: usize = 2;
+/// While the relay catches up, it says so this often.
+const SAY_EVERY: Duration = Duration::from_secs(10);
+/// A relay that was so many events behind says when it has caught up.
+const WORTH_SAYING_EVENTS: u64 = 1_000;
 
 /// What the relay does at this moment.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -89,10 +95,22 @@ enum Interruption {
         #[source]
         source: PublishError,
     },
-    #[error("position {position} was confirmed as sequence {sequence}")]
-    WrongSequence { position: u64, sequence: u64 },
-    #[error("the log became another history: incarnation {0}")]
-    HistoryReplaced(Uuid),
+    #[error("can't listen for confirmations")]
+    Listen(#[source] SubscribeError),
+    #[error("JetStream refuses position {position}")]
+    Refused {
+        position: u64,
+        #[source]
+        source: jetstream::Error,
+    },
+    #[error("position {0} isn't confirmed: there is no stream, or no answer")]
+    Unconfirmed(u64),
+    #[error("position {position} was expected to be confirmed, but this came: {found}")]
+    WrongConfirmation { position: u64, found: String },
+    #[error("the log became another history: {0}")]
+    HistoryReplaced(Mismatch),
+    #[error("the connection to NATS is lost")]
+    Disconnected,
     #[error("the connection was made anew")]
     Reconnected,
 }
@@ -103,13 +121,19 @@ impl Interruption {
         matches!(self, Interruption::Reconnected) || self.refused().is_some()
     }
 
-    /// The position whose place in the stream was taken.
+    /// The position whose place in the stream was taken, or may have been.
     fn refused(&self) -> Option<u64> {
         match self {
-            Interruption::Publish { position, source } if source.kind() == PublishErrorKind::WrongLastSequence => Some(*position),
+            Interruption::Refused { position, source } if is_wrong_sequence(source.error_code()) => Some(*position),
+            Interruption::WrongConfirmation { position, .. } => Some(*position),
             _ => None,
         }
     }
+}
+
+/// Another message stands at the sequence: stored, or (the second code) on its way.
+fn is_wrong_sequence(code: ErrorCode) -> bool {
+    matches!(code, ErrorCode::STREAM_WRONG_LAST_SEQUENCE | ErrorCode::STREAM_WRONG_LAST_SEQUENCE_CONSTANT)
 }
 
 /// The relay of one process. Every process that writes may run one; the lease picks one of them.
@@ -234,80 +258,71 @@ impl Relay {
         let connects = self.connects();
         let prepared = stream::prepare(&self.jetstream, &self.pool, &self.options, self.suspect).await?;
         self.suspect = None;
-        let mut flight = Flight::after(prepared.last_sequence);
+        let mut flight = Flight::after(prepared.last_sequence, &self.client).await?;
+        let mut ahead = Ahead::of(&self.pool, &prepared, self.wake.clone());
+        let lag = prepared.head.position.saturating_sub(prepared.last_sequence);
         if !matches!(self.status.borrow().state, RelayState::Standby | RelayState::Publishing) {
-            tracing::info!(lag = prepared.head.position.saturating_sub(prepared.last_sequence), "the relay publishes again");
+            tracing::info!(lag, "the relay publishes again");
         }
         self.status.send_modify(|status| {
             *status = RelayStatus { state: RelayState::Publishing, published: prepared.last_sequence, head: prepared.head.position };
         });
-        let mut next_look = Instant::now();
+        let mut catching_up = CatchingUp::from(&prepared);
         loop {
-            if Instant::now() >= next_look {
-                let more = self.publish_page(&prepared.head, &mut flight).await?;
-                next_look = if more { Instant::now() } else { Instant::now() + POLL };
-                if self.connects() != connects {
-                    return Err(Interruption::Reconnected); // what is in flight may be lost: don't wait for it to time out
+            tokio::select! {
+                biased; // a confirmation makes room
+                answer = flight.answers.next() => self.confirm(answer, &mut flight)?,
+                page = ahead.pages.recv(), if !flight.is_full() => {
+                    self.publish_page(page.transpose()?, &prepared.head, &mut flight).await?;
+                    // What is in flight may be lost: don't wait for it to time out.
+                    if !crate::is_connected(&self.client) {
+                        return Err(Interruption::Disconnected);
+                    }
+                    if self.connects() != connects {
+                        return Err(Interruption::Reconnected);
+                    }
                 }
-                continue;
-            }
-            let sent = flight.sent;
-            let woken = tokio::select! {
-                Some(ack) = flight.next_ack() => {
-                    self.confirm(ack, &mut flight)?;
-                    false
+                () = sleep_until(flight.confirmed_at + ACK_TIMEOUT), if flight.waits() => {
+                    return Err(Interruption::Unconfirmed(flight.confirmed + 1));
                 }
-                woken = timeout_at(next_look, wake(&mut self.wake, sent)) => woken.is_ok(),
-            };
-            if woken {
-                next_look = Instant::now();
             }
+            catching_up.tell(&self.status.borrow());
         }
     }
 
-    /// Publishes the next page of the log. Returns whether there may be more.
-    async fn publish_page(&mut self, history: &Head, flight: &mut Flight) -> Result<bool, Interruption> {
-        let page = log::page(&self.pool, flight.sent, PAGE_EVENTS_MAX).await?;
-        if page.head.incarnation != history.incarnation {
-            return Err(Interruption::HistoryReplaced(page.head.incarnation));
-        }
+    /// Publishes a page of the log.
+    async fn publish_page(&mut self, page: Option<Page>, history: &Head, flight: &mut Flight) -> Result<(), Interruption> {
+        let Some(page) = page else { return Err(Interruption::Reconnected) }; // the reader is gone: begin again
         self.status.send_if_modified(|status| std::mem::replace(&mut status.head, page.head.position) != page.head.position);
-        let more = page.events.len() == PAGE_EVENTS_MAX as usize;
         for event in page.events {
             if flight.is_full() {
-                let ack = flight.next_ack().await.unwrap_or(Ok((flight.sent, flight.sent)));
-                self.confirm(ack, flight)?;
+                let next = timeout(ACK_TIMEOUT, flight.answers.next()).await;
+                let answer = next.map_err(|_| Interruption::Unconfirmed(flight.confirmed + 1))?;
+                self.confirm(answer, flight)?;
             }
-            self.send(event, history, flight).await?;
+            flight.send(event, history, &self.client).await?;
         }
-        Ok(more)
-    }
-
-    async fn send(&self, event: RawEvent, history: &Head, flight: &mut Flight) -> Result<(), Interruption> {
-        let position = event.position;
-        let outgoing = message::encode(event, history);
-        let publish = PublishMessage::build().headers(outgoing.headers).payload(outgoing.body);
-        let ack = self.jetstream.send_publish(outgoing.subject, publish).await;
-        flight.push(position, ack.map_err(|source| Interruption::Publish { position, source })?);
         Ok(())
     }
 
     /// Takes this confirmation and those that are there already.
-    fn confirm(&mut self, first: Confirmation, flight: &mut Flight) -> Result<(), Interruption> {
-        let mut confirmed = None;
+    fn confirm(&mut self, first: Option<Message>, flight: &mut Flight) -> Result<(), Interruption> {
+        let Some(first) = first else { return Err(Interruption::Reconnected) };
         let mut next = Some(first);
         let result = loop {
             match next {
-                Some(Ok((position, sequence))) if position == sequence => confirmed = Some(position),
-                Some(Ok((position, sequence))) => break Err(Interruption::WrongSequence { position, sequence }),
-                Some(Err(interruption)) => break Err(interruption),
+                Some(answer) => {
+                    if let Err(interruption) = flight.take(&answer) {
+                        break Err(interruption);
+                    }
+                }
                 None => break Ok(()),
             }
-            next = flight.next_ack().now_or_never().flatten();
+            next = flight.answers.next().now_or_never().flatten();
         };
-        if let Some(position) = confirmed {
+        if flight.confirmed > self.status.borrow().published {
             self.backoff.reset();
-            self.status.send_modify(|status| status.published = position);
+            self.status.send_modify(|status| status.published = flight.confirmed);
         }
         result
     }
@@ -317,41 +332,165 @@ impl Relay {
     }
 }
 
-/// Position and sequence, or what went wrong.
-type Confirmation = Result<(u64, u64), Interruption>;
-
-/// What is published and not yet confirmed.
+/// What is published and not yet confirmed. Each message asks for its answer at `<inbox>.<position>`, and all answers
+/// come through one subscription, in the stream's order: a million of them cost one look each, and nothing is kept.
 struct Flight {
-    /// The last position sent.
+    inbox: String,
+    answers: Subscriber,
+    /// The last position sent,
     sent: u64,
-    acks: FuturesOrdered<Pin<Box<dyn Future<Output = Confirmation> + Send>>>,
+    /// and the last one confirmed,
+    confirmed: u64,
+    /// and when: of what is in flight, something must be confirmed within [`ACK_TIMEOUT`].
+    confirmed_at: Instant,
+}
+
+/// What JetStream answers a message with.
+#[derive(Deserialize)]
+struct Answer {
+    #[serde(default)]
+    seq: u64,
+    #[serde(default)]
+    error: Option<jetstream::Error>,
 }
 
 impl Flight {
-    fn after(position: u64) -> Flight {
-        Flight { sent: position, acks: FuturesOrdered::new() }
+    /// Nothing in flight, after a position. The inbox is a new one: answers to an earlier flight don't reach it.
+    async fn after(position: u64, client: &Client) -> Result<Flight, Interruption> {
+        let inbox = client.new_inbox();
+        let answers = client.subscribe(format!("{inbox}.*")).await.map_err(Interruption::Listen)?;
+        Ok(Flight { inbox, answers, sent: position, confirmed: position, confirmed_at: Instant::now() })
     }
 
-    fn push(&mut self, position: u64, ack: PublishAckFuture) {
+    async fn send(&mut self, event: RawEvent, history: &Head, client: &Client) -> Result<(), Interruption> {
+        let position = event.position;
         debug_assert_eq!(position, self.sent + 1, "the log is dense");
+        let outgoing = message::encode(event, history);
+        let reply = format!("{}.{position}", self.inbox);
+        let sending = client.publish_with_reply_and_headers(outgoing.subject, reply, outgoing.headers, outgoing.body);
+        sending.await.map_err(|source| Interruption::Publish { position, source })?;
+        if !self.waits() {
+            self.confirmed_at = Instant::now();
+        }
         self.sent = position;
-        self.acks.push_back(Box::pin(ack.into_future().map(move |ack| match ack {
-            Ok(ack) => Ok((position, ack.sequence)),
-            Err(source) => Err(Interruption::Publish { position, source }),
-        })));
+        Ok(())
+    }
+
+    /// Takes an answer, which must confirm the next position, at the sequence that is the same.
+    fn take(&mut self, message: &Message) -> Result<(), Interruption> {
+        let position = self.confirmed + 1;
+        if message.status.is_some() {
+            return Err(Interruption::Unconfirmed(position)); // nobody listens there: the stream is gone
+        }
+        let wrong = || Interruption::WrongConfirmation {
+            position,
+            found: format!("{} {}", message.subject, String::from_utf8_lossy(&message.payload)),
+        };
+        let asked: u64 = message.subject.rsplit('.').next().and_then(|token| token.parse().ok()).ok_or_else(wrong)?;
+        let answer: Answer = serde_json::from_slice(&message.payload).map_err(|_| wrong())?;
+        if let Some(source) = answer.error {
+            return Err(Interruption::Refused { position: asked, source });
+        }
+        if asked != position || answer.seq != position {
+            return Err(wrong());
+        }
+        self.confirmed = position;
+        self.confirmed_at = Instant::now();
+        Ok(())
+    }
+
+    fn in_flight(&self) -> u64 {
+        self.sent - self.confirmed
+    }
+
+    fn waits(&self) -> bool {
+        self.in_flight() > 0
     }
 
     fn is_full(&self) -> bool {
-        self.acks.len() >= IN_FLIGHT_MAX
+        self.in_flight() >= IN_FLIGHT_MAX
+    }
+}
+
+/// Reads the log ahead of what is published, in a task of its own: Postgres sends a page while the one before is on its way
+/// to JetStream.
+struct Ahead {
+    pages: mpsc::Receiver<Result<Page, Interruption>>,
+    _task: AbortOnDropHandle<()>,
+}
+
+impl Ahead {
+    fn of(pool: &PgPool, prepared: &stream::Prepared, wake: Option<watch::Receiver<u64>>) -> Ahead {
+        let (sender, pages) = mpsc::channel(PAGES_AHEAD);
+        let from = Checkpoint { position: prepared.last_sequence, incarnation: prepared.head.incarnation, last_hash: None };
+        Ahead { pages, _task: AbortOnDropHandle::new(tokio::spawn(read_ahead(pool.clone(), from, wake, sender))) }
+    }
+}
+
+/// Each page with the head, also an empty one. Ends when nobody wants more, or with the error that it sends.
+async fn read_ahead(
+    pool: PgPool,
+    mut from: Checkpoint,
+    mut wake: Option<watch::Receiver<u64>>,
+    pages: mpsc::Sender<Result<Page, Interruption>>,
+) {
+    loop {
+        let page = match checkpoint::read_on(&pool, &from, PAGE_EVENTS_MAX).await {
+            Ok(Ok(page)) => Ok(page),
+            Ok(Err(mismatch)) => Err(Interruption::HistoryReplaced(mismatch)),
+            Err(error) => Err(error.into()),
+        };
+        let mut reached = None;
+        if let Ok(Page { events, head }) = &page {
+            if let Some(last) = events.last() {
+                from = Checkpoint::after(last, head.incarnation);
+            }
+            reached = Some(from.position >= head.position);
+        }
+        if pages.send(page).await.is_err() {
+            return;
+        }
+        match reached {
+            Some(true) => drop(timeout(POLL, woken(&mut wake, from.position)).await),
+            Some(false) => {}
+            None => return,
+        }
+    }
+}
+
+/// Says how a long way back goes.
+struct CatchingUp {
+    from: u64,
+    to: u64,
+    began: Instant,
+    said: Instant,
+    done: bool,
+}
+
+impl CatchingUp {
+    fn from(prepared: &stream::Prepared) -> CatchingUp {
+        let (from, to, now) = (prepared.last_sequence, prepared.head.position, Instant::now());
+        CatchingUp { from, to, began: now, said: now, done: to.saturating_sub(from) < WORTH_SAYING_EVENTS }
     }
 
-    async fn next_ack(&mut self) -> Option<Confirmation> {
-        self.acks.next().await
+    fn tell(&mut self, status: &RelayStatus) {
+        if self.done {
+            return;
+        }
+        let (published, took) = (status.published - self.from, self.began.elapsed());
+        let per_s = (published as f64 / took.as_secs_f64().max(0.001)) as u64;
+        if status.published >= self.to {
+            tracing::info!(events = published, took_ms = took.as_millis() as u64, per_s, lag = status.lag(), "the relay has caught up");
+            self.done = true;
+        } else if self.said.elapsed() >= SAY_EVERY {
+            tracing::info!(lag = status.lag(), per_s, "the relay is catching up");
+            self.said = Instant::now();
+        }
     }
 }
 
 /// Resolves when something above `sent` was committed; never, if nobody tells.
-async fn wake(committed: &mut Option<watch::Receiver<u64>>, sent: u64) {
+async fn woken(committed: &mut Option<watch::Receiver<u64>>, sent: u64) {
     if let Some(receiver) = committed {
         if receiver.wait_for(|position| *position > sent).await.is_ok() {
             return;

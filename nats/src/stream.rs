@@ -8,10 +8,12 @@ use crate::message::{self, Incoming};
 use async_nats::jetstream::context::{CreateStreamErrorKind, GetStreamErrorKind};
 use async_nats::jetstream::stream::{Config, DiscardPolicy, RawMessageErrorKind, RetentionPolicy, StorageType, Stream};
 use async_nats::jetstream::{Context, ErrorCode};
+use socketing_event_store::checkpoint::Mismatch;
 use socketing_event_store::log::{self, Head};
 use socketing_event_store::{PgPool, StoreError};
 use std::error::Error;
 use std::time::Duration;
+use uuid::Uuid;
 
 /// The stream's name.
 pub const STREAM: &str = "BOOKING";
@@ -237,6 +239,28 @@ async fn examine(stream: &Stream, pool: &PgPool, suspect: Option<u64>) -> Result
         return Err(StreamError::OtherHistory(beyond(last_sequence, &head)));
     }
     Ok(Standing { prepared: Prepared { head, last_sequence }, stray })
+}
+
+/// How the stream's end isn't of the log, though it says that it is of this incarnation: then the log was restored or lost
+/// its tail, and the stream knows what happened before. `None` if all is well, or the stream says itself that it is of
+/// another history, or holds something that no relay published (which the relay mends).
+///
+/// # Errors
+/// If NATS or Postgres fail.
+pub async fn compare_copy(jetstream: &Context, pool: &PgPool, incarnation: Uuid) -> Result<Option<Mismatch>, StreamError> {
+    let Some(stream) = find(jetstream).await? else { return Ok(None) };
+    let last = message_at(&stream, stream.cached_info().state.last_sequence).await?;
+    let head = log::head(pool).await?; // after the stream: what stands there was in the log before
+    match last {
+        Found::Ours(last) if last.incarnation == incarnation && head.incarnation == incarnation => {
+            match compare(*last, &head, pool).await {
+                Ok(()) => Ok(None),
+                Err(StreamError::OtherHistory(difference)) => Ok(Some(Mismatch::Copy(difference))),
+                Err(error) => Err(error),
+            }
+        }
+        _ => Ok(None),
+    }
 }
 
 /// The stream says in its settings which log it is a copy of.

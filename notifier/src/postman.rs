@@ -189,12 +189,9 @@ impl Postman {
 /// Folds a performance's streams up to, not including, a position.
 async fn read_hall(pool: &PgPool, performance: PerformanceId, before: u64) -> Result<Hall, StoreError> {
     let mut hall = Hall::default();
-    unit_events(pool, UnitId::Performance(performance), |raw| {
-        if raw.position < before {
-            let event = raw.decode()?;
-            hall.digest(event.stream, &event.event);
-        }
-        Ok(())
+    let to = before.saturating_sub(1);
+    unit_events(pool, UnitId::Performance(performance), to, |happened| {
+        hall.digest(happened.stream, &happened.event); // what happened before the position is told to nobody
     })
     .await?;
     Ok(hall)

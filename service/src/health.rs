@@ -26,7 +26,10 @@ const FRESH: Duration = Duration::from_secs(1);
 /// What a check found: what is fine, or what isn't, in a sentence without secrets.
 pub type Finding = Result<String, String>;
 
-type Check = Box<dyn Fn() -> BoxFuture<'static, Finding> + Send + Sync>;
+/// What a check found in numbers, for programs: each by name, with its unit.
+pub type Figures = Vec<(&'static str, u64)>;
+
+type Check = Box<dyn Fn() -> BoxFuture<'static, (Finding, Figures)> + Send + Sync>;
 
 /// The checks of one process. Build it with [`Health::check`], then serve [`Health::router`].
 pub struct Health {
@@ -59,6 +62,9 @@ pub struct CheckResult {
     pub ok: bool,
     /// What it saw.
     pub detail: String,
+    /// The same in numbers, where there are any: each by name, with its unit.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    pub figures: BTreeMap<&'static str, u64>,
     /// How long it took, in milliseconds.
     pub took_ms: u64,
 }
@@ -94,6 +100,23 @@ impl Health {
     where
         F: Fn() -> R + Send + Sync + 'static,
         R: Future<Output = Finding> + Send + 'static,
+    {
+        self.checks.push((
+            name,
+            Box::new(move || {
+                let found = check();
+                Box::pin(async move { (found.await, Figures::new()) })
+            }),
+        ));
+        self
+    }
+
+    /// The same, with a check that also has figures for programs.
+    #[must_use]
+    pub fn measure<F, R>(mut self, name: &'static str, check: F) -> Health
+    where
+        F: Fn() -> R + Send + Sync + 'static,
+        R: Future<Output = (Finding, Figures)> + Send + 'static,
     {
         self.checks.push((name, Box::new(move || Box::pin(check()))));
         self
@@ -132,10 +155,11 @@ impl Health {
 async fn run(name: &'static str, check: &Check, timeout: Duration) -> (&'static str, CheckResult) {
     let begun = Instant::now();
     let found = tokio::time::timeout(timeout, check()).await;
-    let found = found.unwrap_or_else(|_| Err(format!("no answer within {} ms", timeout.as_millis())));
+    let late = |_| (Err(format!("no answer within {} ms", timeout.as_millis())), Figures::new());
+    let (found, figures) = found.unwrap_or_else(late);
     let ok = found.is_ok();
     let (Ok(detail) | Err(detail)) = found;
-    (name, CheckResult { ok, detail, took_ms: begun.elapsed().as_millis() as u64 })
+    (name, CheckResult { ok, detail, figures: figures.into_iter().collect(), took_ms: begun.elapsed().as_millis() as u64 })
 }
 
 struct Cached {
@@ -197,6 +221,16 @@ mod tests {
         assert_eq!(status, StatusCode::SERVICE_UNAVAILABLE);
         assert_eq!(body["checks"]["broken"]["detail"], "no route to host");
         assert_eq!(body["checks"]["silent"]["detail"], "no answer within 5 ms");
+    }
+
+    #[tokio::test]
+    async fn figures_are_for_programs() {
+        let health = Health::new(CancellationToken::new())
+            .measure("relay", async || (Err("7 events behind".into()), vec![("lag_events", 7)]))
+            .check("plain", async || Ok("fine".into()));
+        let (_, body) = ask(&health.router(), "/readyz").await;
+        assert_eq!(body["checks"]["relay"]["figures"], serde_json::json!({"lag_events": 7}));
+        assert_eq!(body["checks"]["plain"].get("figures"), None);
     }
 
     #[tokio::test]

@@ -42,6 +42,44 @@ impl TestDb {
     }
 }
 
+/// A database as it was at a moment: what a backup is.
+#[derive(Debug)]
+pub struct Backup(String);
+
+impl TestDb {
+    /// Keeps a copy. No program may be connected; this test's own connections are ended.
+    ///
+    /// # Panics
+    /// If one is.
+    pub async fn copy(&self) -> Backup {
+        let copy = format!("{PREFIX}{}", Uuid::now_v7().simple());
+        self.as_admin(&[format!("create database {copy} template {}", self.name)]).await;
+        Backup(copy)
+    }
+
+    /// Goes back to the copy, as a restore from a backup does.
+    ///
+    /// # Panics
+    /// If a program is connected.
+    pub async fn put_back(&self, backup: Backup) {
+        self.as_admin(&[
+            format!("drop database {} with (force)", self.name),
+            format!("alter database {} rename to {}", backup.0, self.name),
+        ])
+        .await;
+    }
+
+    async fn as_admin(&self, statements: &[String]) {
+        let mut admin = PgConnection::connect(&required("SOCKETING_TEST_DATABASE_URL")).await.expect("connect to the tests' PostgreSQL");
+        let end = "select pg_terminate_backend(pid) from pg_stat_activity where datname = $1";
+        sqlx::query(end).bind(&self.name).execute(&mut admin).await.expect("end the connections");
+        for statement in statements {
+            sqlx::query(statement).execute(&mut admin).await.unwrap_or_else(|error| panic!("{statement}: {error}"));
+        }
+        admin.close().await.expect("close the connection");
+    }
+}
+
 impl Drop for TestDb {
     fn drop(&mut self) {
         let server = required("SOCKETING_TEST_DATABASE_URL");

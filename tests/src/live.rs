@@ -9,8 +9,8 @@ use serde_json::{Value, json};
 use socketing_domain::event::Event;
 use socketing_domain::unit::UnitId;
 use socketing_domain::{AccountId, PerformanceId, SeatIndex, performance};
-use socketing_event_store::PgPool;
 use socketing_event_store::load::unit_events;
+use socketing_event_store::{PgPool, log};
 use socketing_notifier::{LiveArgs, Notifier};
 use socketing_service::auth::{Auth, Origins};
 use socketing_service::config::SessionArgs;
@@ -322,12 +322,12 @@ impl SeatHistory {
     /// If the log can't be read.
     pub async fn of(pool: &PgPool, performance: PerformanceId) -> Result<SeatHistory> {
         let mut history: Vec<(u64, String)> = Vec::new();
-        unit_events(pool, UnitId::Performance(performance), |raw| {
-            if let Event::Performance(event) = raw.decode()?.event {
+        let head = log::head(pool).await?.position;
+        unit_events(pool, UnitId::Performance(performance), head, |happened| {
+            if let Event::Performance(event) = happened.event {
                 let before = history.last().map(|(_, digits)| digits.as_str()).unwrap_or_default();
-                history.push((raw.position, after(before, &event)));
+                history.push((happened.position, after(before, &event)));
             }
-            Ok(())
         })
         .await?;
         Ok(SeatHistory(history))

@@ -36,6 +36,22 @@ impl TestLog {
         TestLog { pool: pool.clone(), shards, sequences: HashMap::new(), wallets }
     }
 
+    /// A writer that goes on where each stream of this log ends.
+    ///
+    /// # Panics
+    /// If the log can't be read.
+    pub async fn going_on(pool: &PgPool) -> TestLog {
+        let mut log = TestLog::new(pool).await;
+        let ends: Vec<(String, String, i64)> =
+            sqlx::query_as("select aggregate_type, aggregate_id, max(sequence) from events group by 1, 2")
+                .fetch_all(pool)
+                .await
+                .expect("the streams' ends");
+        let named = |(kind, id, sequence): (String, String, i64)| (StreamId::parse(&kind, &id).expect("a stream's name"), sequence as u64);
+        log.sequences = ends.into_iter().map(named).collect();
+        log
+    }
+
     /// Appends these events and returns the last one's position.
     ///
     /// # Panics

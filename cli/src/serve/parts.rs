@@ -7,7 +7,7 @@ use async_nats::jetstream;
 use socketing_command_api::executor::Executor;
 use socketing_command_api::http::Api;
 use socketing_command_api::plans::PlanStore;
-use socketing_command_api::processes;
+use socketing_command_api::{processes, snapshots};
 use socketing_domain::SystemClock;
 use socketing_domain::unit::SHARDS;
 use socketing_event_store::PgPool;
@@ -15,7 +15,7 @@ use socketing_nats::{NatsConfig, Relay, RelayState, RelayStatus, StreamOptions};
 use socketing_notifier::Notifier;
 use socketing_projections::Projections;
 use socketing_service::auth::Auth;
-use socketing_service::health::{Finding, Health};
+use socketing_service::health::{Figures, Finding, Health};
 use socketing_service::shutdown::Shutdown;
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -155,7 +155,8 @@ impl Commands {
         let api = api.context("starting the threads that hash passwords")?;
         let processes = Background::new();
         let (stop, managers) = (processes.stop.clone(), executor.clone());
-        processes.tasks.spawn(processes::run(pool.clone(), Some(jetstream.clone()), managers, payments, stop));
+        processes.tasks.spawn(processes::run(pool.clone(), Some(jetstream.clone()), managers, payments, stop.clone()));
+        processes.tasks.spawn(snapshots::run(pool.clone(), args.command_api.snapshot_events, stop));
         let options = StreamOptions { replicas: args.nats_replicas as usize, window_bytes: args.nats_window_bytes };
         let client = nats(relay_url, "socketing-relay").await?;
         let relay = Relay::new(pool.clone(), &client, options, Some(executor.committed()));
@@ -171,9 +172,9 @@ impl Commands {
             let detail = format!("{owned} of {SHARDS} owned");
             async move { if owned > 0 { Ok(detail) } else { Err(detail) } }
         });
-        health.check("relay", move || {
+        health.measure("relay", move || {
             let status = relayed.borrow().clone();
-            async move { judge(&status) }
+            async move { (judge(&status), figures(&status)) }
         })
     }
 
@@ -229,6 +230,14 @@ fn judge(status: &RelayStatus) -> Finding {
         RelayState::Waiting { reason } => Err(format!("{lag} events behind: {reason}")),
         RelayState::Publishing if lag > RELAY_LAG_MAX => Err(format!("{lag} events behind")),
         RelayState::Publishing => Ok(format!("{lag} events behind")),
+    }
+}
+
+/// How far the copy is behind, for programs. A standby doesn't know.
+fn figures(status: &RelayStatus) -> Figures {
+    match status.state {
+        RelayState::Standby => Figures::new(),
+        _ => vec![("lag_events", status.lag()), ("published_position", status.published), ("head_position", status.head)],
     }
 }
 

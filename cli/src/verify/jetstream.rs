@@ -224,7 +224,7 @@ mod tests {
             change(&mut other);
             difference(&published(&other, &head()), &event, &head()).unwrap_or_default()
         };
-        let raw = |text: &str| serde_json::value::RawValue::from_string(text.to_owned()).unwrap();
+        let raw = |text: &str| socketing_event_store::Json::parse(text.to_owned()).unwrap();
         assert!(changed(&|event| event.payload = raw("{\"AccountOpened\":{}}")).ends_with("in its payload"));
         assert!(changed(&|event| event.metadata = raw("{}")).ends_with("in its metadata"));
         assert!(changed(&|event| event.sequence = 9).ends_with("in its stream"));

@@ -17,6 +17,7 @@ mod positions;
 mod read_models;
 mod seats;
 mod sequences;
+mod snapshots;
 #[cfg(test)]
 mod testing;
 #[cfg(test)]
@@ -94,6 +95,7 @@ pub(crate) async fn run(
     checks.extend(cards.finish().await?);
     checks.push(copy.finish(pool).await?);
     checks.push(read_models::verify(pool, head.position, patience).await?);
+    checks.push(snapshots::verify(pool, head.position).await?);
     let clean = checks.iter().all(Findings::is_clean);
     Ok(Report { log_id: head.log_id, head: head.position, clean, checks })
 }

@@ -2,10 +2,9 @@
 
 use super::check::{Check, Seen};
 use super::findings::Findings;
-use serde_json::value::to_raw_value;
 use socketing_domain::event::{Event, Metadata, StreamId};
 use socketing_domain::{CommandId, Timestamp};
-use socketing_event_store::RawEvent;
+use socketing_event_store::{Json, RawEvent};
 use std::collections::HashMap;
 
 /// Events as the log would have them: dense positions and sequences, a second apart, each of a command of its own.
@@ -42,8 +41,8 @@ impl Log {
             sequence: *sequence,
             event_type: event.event_type().into(),
             event_version: event.event_version().into(),
-            payload: to_raw_value(&event).unwrap(),
-            metadata: to_raw_value(&metadata).unwrap(),
+            payload: Json::parse(event.payload_json()).unwrap(),
+            metadata: Json::parse(serde_json::to_string(&metadata).unwrap()).unwrap(),
             recorded_at: Timestamp::from_millis(BEGINNING + self.clock),
         };
         self.clock += 1000;

@@ -3,7 +3,6 @@
 use super::check::Seen;
 use super::testing::{Log, told};
 use super::{commands, deadlines, decoding, line, money, positions, seats, sequences};
-use serde_json::value::RawValue;
 use socketing_domain::event::{Event, StreamId};
 use socketing_domain::performance::{Cancellation, Event as P, Line, Means, Method, Release};
 use socketing_domain::waiting_room::{Departure, Event as L};
@@ -11,6 +10,7 @@ use socketing_domain::wallet::Event as W;
 use socketing_domain::{
     AccountId, BookingId, EntryId, HoldId, PaymentId, PerformanceId, RefundId, SeatIndex, ShowId, Timestamp, Won, plan::PlanHash,
 };
+use socketing_event_store::Json;
 use uuid::Uuid;
 
 const HOLD_SECONDS: u32 = 60;
@@ -227,9 +227,9 @@ fn a_log_that_ends_before_its_head_is_found() {
 fn an_event_that_nobody_can_read_is_found() {
     let mut log = whole().log;
     log.events[3].event_version = "99".into();
-    log.events[4].payload = RawValue::from_string("{\"Nonsense\":{}}".into()).unwrap();
+    log.events[4].payload = Json::parse("{\"Nonsense\":{}}".into()).unwrap();
     log.events[5].aggregate_type = "kiosk".into();
-    log.events[6].metadata = RawValue::from_string("{}".into()).unwrap();
+    log.events[6].metadata = Json::parse("{}".into()).unwrap();
     let places: Vec<u64> = told(&log.check(decoding::Decoding::new())).iter().map(|(position, _)| *position).collect();
     assert_eq!(places, [4, 5, 6, 7]);
 }

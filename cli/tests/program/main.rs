@@ -2,6 +2,7 @@
 
 mod apart;
 mod cards;
+mod copies;
 mod crash;
 mod openapi;
 mod rush;

@@ -3,6 +3,9 @@
 
 use crate::support::Servers;
 use serde_json::Value;
+use socketing_domain::unit::{Unit, UnitId};
+use socketing_event_store::load;
+use socketing_event_store::snapshot::{self, Snapshot};
 use socketing_tests::eventually;
 use sqlx::PgPool;
 
@@ -18,6 +21,7 @@ async fn a_rush_ends_well_and_every_damage_is_found_after_it() {
     assert_eq!(report["served"].as_u64().unwrap() + report["told"].as_u64().unwrap(), 50);
     assert_eq!(report["settled"]["maps_equal"], 50);
     assert!(report["settled"]["seats_sold"].as_u64().unwrap() > 0);
+    eventually("a snapshot is taken", || async { !snapshot::all(&servers.db.pool).await.unwrap().is_empty() }).await;
     clean(&servers).await;
 
     assert_eq!(serving.terminate(), Some(0), "a drain is no failure: {}", servers.log("all"));
@@ -34,7 +38,22 @@ async fn a_rush_ends_well_and_every_damage_is_found_after_it() {
         put_back(&servers.db.pool).await;
     }
     clean(&servers).await;
+    a_false_snapshot_is_found(&servers).await;
+    put_back(&servers.db.pool).await;
     a_stray_message_is_found(&servers).await;
+}
+
+/// A snapshot that is whole and fits the log, but isn't what the log makes.
+async fn a_false_snapshot_is_found(servers: &Servers) {
+    let pool = &servers.db.pool;
+    let stored = snapshot::all(pool).await.unwrap().pop().unwrap();
+    let truth = snapshot::read(pool, &stored).await.unwrap().unwrap();
+    let earlier = load::unit_at(pool, UnitId::Performance(stored.performance), stored.position - 1).await.unwrap();
+    let Unit::Performance(hall) = earlier.unit else { panic!("a performance") };
+    let encoded = socketing_domain::snapshot::encode(&hall);
+    snapshot::store(pool, &Snapshot { hall: *hall, ..truth }, &encoded).await.unwrap();
+    let (code, report) = servers.verify("0").await;
+    assert_eq!((code, failed(&report)), (Some(3), vec!["snapshots"]), "{report:#}");
 }
 
 /// Each check, and a statement (or several, apart by `;;`) that breaks what it promises.
@@ -78,12 +97,14 @@ const DAMAGES: &[(&str, &str)] = &[
         "update events set metadata = jsonb_set(metadata::jsonb, '{actor}', '\"system:nobody\"')::json
          where position = (select min(position) from events where event_type = 'SeatsHeld')",
     ),
+    ("snapshots", "update snapshot_parts set bytes = set_byte(bytes, 40, get_byte(bytes, 40) # 1)"),
+    ("snapshots", "update snapshots set position = position - 1"),
     ("read models", "update wallets set balance = balance + 1 where account_id = (select account_id from wallets limit 1)"),
     ("read models", "delete from bookings where booking_id = (select booking_id from bookings limit 1)"),
     ("read models", "update checkpoints set position = position - 1 where name = 'projection:seat_map'"),
 ];
 
-const DAMAGED: [&str; 6] = ["events", "log_head", "command_log", "wallets", "bookings", "checkpoints"];
+const DAMAGED: [&str; 8] = ["events", "log_head", "command_log", "wallets", "bookings", "checkpoints", "snapshots", "snapshot_parts"];
 
 async fn keep_copies(pool: &PgPool) {
     for table in DAMAGED {

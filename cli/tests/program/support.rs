@@ -46,9 +46,26 @@ impl Servers {
 
     /// The same, with these variables too.
     pub(crate) async fn serve_with(&self, port: u16, role: &str, more: &[(&str, &str)]) -> Serving {
+        let mut serving = self.start_on(port, role, more);
+        let ready = format!("{}/readyz", serving.url);
+        eventually(&format!("{role} is ready; see {}", self.log(role)), || async {
+            reqwest::get(&ready).await.is_ok_and(|answer| answer.status().is_success())
+        })
+        .await;
+        assert!(serving.process.is_running(), "{}", self.log(role));
+        serving
+    }
+
+    /// Starts one process of this role, ready or not.
+    pub(crate) fn begin_to_serve(&self, role: &str) -> Serving {
+        self.start_on(free_port(), role, &[])
+    }
+
+    fn start_on(&self, port: u16, role: &str, more: &[(&str, &str)]) -> Serving {
         let url = format!("http://127.0.0.1:{port}");
         let listen = format!("127.0.0.1:{port}");
-        let arguments = ["serve", "--role", role, "--password-threads", "2", "--reconnect-seconds", "1"].map(str::to_owned);
+        let arguments =
+            ["serve", "--role", role, "--password-threads", "2", "--reconnect-seconds", "1", "--snapshot-events", "50"].map(str::to_owned);
         let environment = [
             ("SOCKETING_DATABASE_URL", self.db.url.as_str()),
             ("SOCKETING_NATS_URL", &self.nats.url),
@@ -59,14 +76,7 @@ impl Servers {
         let environment = [&environment, more].concat();
         let log = self.files.path().join(format!("{role}.log"));
         let process = TestProcess::start(Path::new(PROGRAM), &arguments, &environment, &log).expect("start socketing serve");
-        let mut serving = Serving { url, process };
-        let ready = format!("{}/readyz", serving.url);
-        eventually(&format!("{role} is ready; see {}", self.log(role)), || async {
-            reqwest::get(&ready).await.is_ok_and(|answer| answer.status().is_success())
-        })
-        .await;
-        assert!(serving.process.is_running(), "{}", self.log(role));
-        serving
+        Serving { url, process }
     }
 
     /// Starts another process of the program, which logs under this name.

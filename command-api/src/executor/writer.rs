@@ -445,21 +445,14 @@ impl Writer {
     }
 
     async fn read(&self, epoch: i64) -> Result<Loaded, StoreError> {
-        let mut unit = Unit::new(self.id);
-        let mut clock = self.inner.clock.now();
-        load::unit_events(&self.inner.pool, self.id, |raw| {
-            let event = raw.decode()?;
-            clock = clock.max(event.recorded_at);
-            unit.apply(&event.stream, &event.event);
-            Ok(())
-        })
-        .await?;
+        let loaded = load::unit(&self.inner.pool, self.id).await?;
+        let clock = self.inner.clock.now().max(loaded.recorded_at);
         let keys = command_log::keys(&self.inner.pool, self.id.id(), limits::KEYS_AT_ONCE + 1).await;
         let keys = keys.map_err(StoreError::query(format!("read the recorded keys of {}", self.id)))?;
         let complete = keys.len() <= limits::KEYS_AT_ONCE;
         let older_keys = (!complete).then(|| self.read_keys());
         let window = Window::new(complete.then_some(keys));
-        Ok(Loaded { unit, epoch, clock, window, under_way: HashMap::new(), older_keys, due_written: None })
+        Ok(Loaded { unit: loaded.unit, epoch, clock, window, under_way: HashMap::new(), older_keys, due_written: None })
     }
 
     /// Reads all recorded keys beside the work; until they are there, Postgres is asked about each key.

@@ -136,13 +136,19 @@ pub struct Performance {
     pub(super) schedule: Option<Schedule>,
     /// By [`SeatIndex`].
     pub(super) seats: Vec<Place>,
+    #[serde(with = "crate::sorted")]
     pub(super) holds: HashMap<HoldId, Hold>,
     pub(super) ended_holds: Recent<HoldId, (AccountId, HoldEnd)>,
     /// The hold that each person is a member of. At most one.
+    #[serde(with = "crate::sorted")]
     pub(super) hold_of: HashMap<AccountId, HoldId>,
+    #[serde(with = "crate::sorted")]
     pub(super) bookings: HashMap<BookingId, Booking>,
+    #[serde(with = "crate::sorted")]
     pub(super) payments: HashMap<PaymentId, Payment>,
+    #[serde(with = "crate::sorted")]
     pub(super) refunds: HashMap<RefundId, Refund>,
+    #[serde(with = "crate::sorted")]
     pub(super) people: HashMap<AccountId, Person>,
     /// When holds and unpaid bookings run out. A booking with a payment in flight doesn't.
     pub(super) timers: BTreeSet<(Timestamp, Timer)>,

@@ -64,8 +64,10 @@ pub struct WaitingRoom {
     pub(super) sequence: u64,
     pub(super) opening: Option<Opening>,
     pub(super) last_number: u64,
+    #[serde(with = "crate::sorted")]
     pub(super) entries: HashMap<EntryId, Entry>,
     /// The place of each person who has one.
+    #[serde(with = "crate::sorted")]
     pub(super) places: HashMap<AccountId, EntryId>,
     pub(super) queue: Queue,
     pub(super) people_waiting: u32,

@@ -12,5 +12,6 @@ mod payments;
 mod random;
 mod sale;
 mod show;
+mod snapshots;
 mod wallet;
 mod world;

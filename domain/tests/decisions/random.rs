@@ -319,12 +319,28 @@ proptest! {
     #![proptest_config(config())]
 
     #[test]
-    fn whatever_is_asked_every_promise_is_kept(steps in prop::collection::vec(step(), 1..200)) {
+    fn whatever_is_asked_every_promise_is_kept(steps in prop::collection::vec(step(), 1..200), cut in any::<prop::sample::Index>()) {
         let mut run = Run::new();
         for step in steps {
             run.take(step);
         }
         run.world.check_folds();
+        run.world.check_snapshot(cut.index(run.world.log.len() + 1));
+    }
+}
+
+/// A history that has all these events of a hall, the same each time.
+pub(crate) fn long_history(types: &[&str]) -> World {
+    use proptest::strategy::ValueTree;
+    use proptest::test_runner::{Config, RngAlgorithm, TestRng, TestRunner};
+    let mut runner = TestRunner::new_with_rng(Config::default(), TestRng::deterministic_rng(RngAlgorithm::ChaCha));
+    loop {
+        let steps = prop::collection::vec(step(), 600).new_tree(&mut runner).unwrap().current();
+        let mut run = Run::new();
+        steps.into_iter().for_each(|step| run.take(step));
+        if types.iter().all(|wanted| run.world.log.iter().any(|(_, event)| event.event_type() == *wanted)) {
+            return run.world;
+        }
     }
 }
 

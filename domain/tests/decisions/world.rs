@@ -7,6 +7,7 @@ use socketing_domain::hall::Hall;
 use socketing_domain::limits::{EVENT_BYTES_MAX, EVENTS_PER_COMMAND_MAX};
 use socketing_domain::performance::Performance;
 use socketing_domain::plan::{Plan, PlanHash};
+use socketing_domain::snapshot;
 use socketing_domain::unit::{Command, Context, Unit, UnitId};
 use socketing_domain::waiting_room::WaitingRoom;
 use socketing_domain::{Refusal, Reply, Timestamp, performance as seats, waiting_room as line};
@@ -88,6 +89,20 @@ impl World {
         assert_eq!(seats, *self.hall().performance());
         let line: WaitingRoom = serde_json::from_str(&serde_json::to_string(self.hall().line()).unwrap()).unwrap();
         assert_eq!(line, *self.hall().line());
+    }
+
+    /// A snapshot of the first events, and then the others, are the live state. The same state has the same bytes.
+    pub(crate) fn check_snapshot(&self, events: usize) {
+        let mut early = Unit::new(UnitId::Performance(performance()));
+        self.log[..events].iter().for_each(|(stream, event)| early.apply(stream, event));
+        let Unit::Performance(early) = early else { unreachable!("a performance is a hall") };
+        let encoded = snapshot::encode(&early);
+        let decoded = snapshot::decode(performance(), &encoded).unwrap();
+        assert_eq!(decoded, *early);
+        assert_eq!(snapshot::encode(&decoded), encoded);
+        let mut again = Unit::Performance(Box::new(decoded));
+        self.log[events..].iter().for_each(|(stream, event)| again.apply(stream, event));
+        assert_eq!(again, self.unit);
     }
 }
 

@@ -43,8 +43,8 @@ const BACKOFF_MAX: Duration = Duration::from_secs(5);
 /// What a projection stops for until somebody mends it. It never mixes two histories.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum Alarm {
-    /// The log isn't the one that the rows were folded from.
-    #[error("the rows are from another history of the log: {0}; rebuild the projection")]
+    /// The log isn't the one that the rows were folded from, or its copy in JetStream goes on differently.
+    #[error("another history of the log: {0}; docs/operations.md says what to do")]
     OtherHistory(Mismatch),
     /// A newer program wrote the tables.
     #[error("the tables are of version {found}, this program writes version {ours}")]

@@ -214,7 +214,7 @@ async fn a_damaged_block_reaches_nobody() -> Result<()> {
     let mut log = TestLog::new(&db.pool).await;
     let mut relay = TestRelay::start(&db, &nats).await;
     let operator = jetstream(&nats.relay().await);
-    let before = log.fill(3_000).await;
+    let before = log.fill(20_000).await; // several files
     relay.has_published(before).await;
     nats.kill();
     let block = nats.blocks(STREAM).into_iter().next().context("a block")?;

@@ -18,4 +18,5 @@ mod processes;
 mod projections_queries;
 mod projections_rows;
 mod projections_runner;
+mod recovery;
 mod relay;

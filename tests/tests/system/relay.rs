@@ -7,9 +7,13 @@ use socketing_domain::event::{Event, StreamId};
 use socketing_domain::{AccountId, Won, wallet};
 use socketing_event_store::log;
 use socketing_nats::stream::{self, STREAM};
-use socketing_nats::{Relay, RelayState, StreamOptions, jetstream};
+use socketing_nats::{NatsConfig, Relay, RelayState, StreamOptions, connect, jetstream};
 use socketing_tests::relay::{assert_stream_equals_log, message_at};
 use socketing_tests::{TestDb, TestLog, TestNats, TestRelay, eventually, within};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
@@ -264,8 +268,7 @@ async fn a_plain_subscription_sees_readable_events() -> Result<()> {
     assert_eq!(header("ce-source"), format!("/socketing/logs/{}/{}", head.log_id, head.incarnation));
     assert_eq!(header("ce-subject"), format!("wallet/{account}"));
     assert_eq!(header("content-type"), "application/json");
-    assert_eq!(header("Socketing-Position"), "1");
-    assert_eq!(header("Socketing-Stream"), format!("wallet/{account}@1"));
+    assert_eq!(header("ce-sequence"), "1");
     assert!(header("Socketing-Metadata").contains("system:test"));
     Ok(())
 }
@@ -342,4 +345,156 @@ async fn settings_are_brought_up_to_date() -> Result<()> {
     let config = stream::find(&operator).await?.context("there is a stream")?.cached_info().config.clone();
     assert_eq!((config.max_messages, config.allow_direct, config.name.as_str()), (-1, true, STREAM));
     Ok(())
+}
+
+/// JetStream has stored the messages, but what it says of them never arrives: the relay finds out and goes on, and nothing
+/// is there twice.
+#[tokio::test(flavor = "multi_thread")]
+async fn lost_confirmations_are_found_in_the_stream() -> Result<()> {
+    let (db, nats) = (TestDb::new().await, TestNats::start().await);
+    let mut log = TestLog::new(&db.pool).await;
+    let wire = Wire::to(&nats.relay_url).await?;
+    let client = connect(&NatsConfig { url: wire.url.clone(), name: "relay over a wire".into() }).await?;
+    let relay = Relay::new(db.pool.clone(), &client, StreamOptions::default(), None);
+    let (mut status, shutdown) = (relay.status(), CancellationToken::new());
+    let running = tokio::spawn(relay.run(shutdown.clone()));
+    let reader = jetstream(&nats.reader().await);
+    for _ in 0..3 {
+        let before = log.fill(100).await;
+        within("events are confirmed", status.wait_for(|status| status.published >= before)).await?;
+        wire.swallow_answers();
+        let stored = log.fill(300).await;
+        eventually("JetStream has them", || async { last_sequence(&reader).await == Some(stored) }).await;
+        assert_eq!(status.borrow().published, before, "nobody has told the relay");
+        wire.cut();
+        let after = log.fill(50).await;
+        within("it goes on", status.wait_for(|status| status.published >= after)).await?;
+    }
+    assert_eq!(assert_stream_equals_log(&db.pool, &reader).await, 1_350);
+    shutdown.cancel();
+    within("the relay stops", running).await?;
+    Ok(())
+}
+
+/// The relay's connection stays up, but an answer is lost on the way: after a while it looks for itself.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_relay_that_hears_nothing_looks_for_itself() -> Result<()> {
+    let (db, nats) = (TestDb::new().await, TestNats::start().await);
+    let mut log = TestLog::new(&db.pool).await;
+    let wire = Wire::to(&nats.relay_url).await?;
+    let client = connect(&NatsConfig { url: wire.url.clone(), name: "relay over a wire".into() }).await?;
+    let relay = Relay::new(db.pool.clone(), &client, StreamOptions::default(), None);
+    let (mut status, shutdown) = (relay.status(), CancellationToken::new());
+    let running = tokio::spawn(relay.run(shutdown.clone()));
+    let before = log.fill(100).await;
+    within("events are confirmed", status.wait_for(|status| status.published >= before)).await?;
+    wire.swallow_answers();
+    let reader = jetstream(&nats.reader().await);
+    let stored = log.fill(10).await;
+    eventually("JetStream has them", || async { last_sequence(&reader).await == Some(stored) }).await;
+    within("the relay is alarmed", status.wait_for(|status| matches!(status.state, RelayState::Waiting { .. }))).await?;
+    wire.cut();
+    within("it goes on", status.wait_for(|status| status.published >= stored)).await?;
+    assert_eq!(assert_stream_equals_log(&db.pool, &reader).await, 110);
+    shutdown.cancel();
+    within("the relay stops", running).await?;
+    Ok(())
+}
+
+/// The log is replaced beneath a relay at work, and has grown past it before it looks: it stops all the same, and nothing
+/// of the new history follows the old one.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_log_replaced_beneath_a_relay_at_work_is_noticed() -> Result<()> {
+    let (db, nats) = (TestDb::new().await, TestNats::start().await);
+    let mut log = TestLog::new(&db.pool).await;
+    let mut relay = TestRelay::start(&db, &nats).await;
+    let position = log.fill(20).await;
+    relay.has_published(position).await;
+    // At one moment, as far as anyone can see: the last five events go, and twenty others come.
+    sqlx::query(
+        "with old as (delete from events where position > 15 returning *),
+              head as (update log_head set position = 35)
+         insert into events (aggregate_type, aggregate_id, sequence, event_type, event_version, payload, metadata, position)
+         select 'wallet', gen_random_uuid(), 1, event_type, event_version, payload, metadata, position + nth * 5
+         from old, generate_series(0, 3) as nth",
+    )
+    .execute(&db.pool)
+    .await?;
+    relay.reaches("the alarm", |status| matches!(status.state, RelayState::OtherHistory { .. })).await;
+    assert_eq!(last_sequence(&jetstream(&nats.reader().await)).await, Some(20));
+    Ok(())
+}
+
+/// A stream of a few blocks that drop out one after another: the relay publishes on, also after a restart in between.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_full_stream_never_stops_the_relay() -> Result<()> {
+    let (db, mut nats) = (TestDb::new().await, TestNats::start().await);
+    let mut log = TestLog::new(&db.pool).await;
+    let options = StreamOptions { window_bytes: 64 * 1024, ..StreamOptions::default() };
+    let mut relay = TestRelay::start_with(&db, &nats, options).await;
+    let reader = jetstream(&nats.reader().await);
+    for turn in 1..=3_u64 {
+        let position = log.fill(1_000).await;
+        relay.has_published(position).await;
+        let kept = assert_stream_equals_log(&db.pool, &reader).await;
+        assert!((1..turn * 1_000).contains(&kept), "{kept} of {position} are kept");
+        nats.kill();
+        nats.restart();
+    }
+    Ok(())
+}
+
+/// A wire between the relay and NATS that can lose what comes back, and be cut.
+struct Wire {
+    url: String,
+    swallows: Arc<AtomicBool>,
+    cuts: watch::Sender<u64>,
+}
+
+impl Wire {
+    async fn to(url: &str) -> Result<Wire> {
+        let (user, server) = url.rsplit_once('@').context("a URL with a user")?;
+        let listener = TcpListener::bind("127.0.0.1:0").await?;
+        let wire = Wire { url: format!("{user}@{}", listener.local_addr()?), swallows: Arc::default(), cuts: watch::Sender::new(0) };
+        let (server, swallows, cuts) = (server.to_owned(), wire.swallows.clone(), wire.cuts.clone());
+        tokio::spawn(async move {
+            while let Ok((client, _)) = listener.accept().await {
+                tokio::spawn(carry(client, server.clone(), swallows.clone(), cuts.subscribe()));
+            }
+        });
+        Ok(wire)
+    }
+
+    /// From here on, nothing that the server says arrives.
+    fn swallow_answers(&self) {
+        self.swallows.store(true, Ordering::SeqCst);
+    }
+
+    /// Ends the connections; new ones work.
+    fn cut(&self) {
+        self.swallows.store(false, Ordering::SeqCst);
+        self.cuts.send_modify(|cuts| *cuts += 1);
+    }
+}
+
+async fn carry(client: TcpStream, server: String, swallows: Arc<AtomicBool>, mut cut: watch::Receiver<u64>) -> std::io::Result<()> {
+    let server = TcpStream::connect(server).await?;
+    let ((mut from_client, mut to_client), (mut from_server, mut to_server)) = (client.into_split(), server.into_split());
+    let back = async {
+        let mut bytes = vec![0; 16 * 1024];
+        loop {
+            let count = from_server.read(&mut bytes).await?;
+            if count == 0 {
+                return Ok(());
+            }
+            if !swallows.load(Ordering::SeqCst) {
+                to_client.write_all(&bytes[..count]).await?;
+            }
+        }
+    };
+    tokio::select! {
+        done = tokio::io::copy(&mut from_client, &mut to_server) => done.map(|_| ()),
+        done = back => done,
+        _ = cut.changed() => Ok(()),
+    }
 }
