@@ -59,6 +59,11 @@ impl Pending {
         Pending { request, id: CommandId::new(), actor, digest, fingerprint, answer }
     }
 
+    /// Another node owns the unit.
+    fn hand_back(self) {
+        drop(self.answer.send(Err(Rejected::NotOwner(Box::new(self.request)))));
+    }
+
     fn answer_with(self, outcome: Result<Done, Rejected>) {
         // Nobody listens when the client hung up; the outcome is recorded all the same.
         drop(self.answer.send(outcome));
@@ -296,6 +301,9 @@ impl Writer {
     /// the draft stays as it is.
     async fn hand_over(&mut self, draft: &mut Draft) -> Result<Option<Flight>, Trouble> {
         let loaded = self.loaded.as_mut().ok_or(Trouble::TryAgain)?;
+        if self.inner.ownership.epoch(self.id.shard()) != Some(loaded.epoch) {
+            return Err(Trouble::TryAgain); // it would be fenced, and every other writer's part of the statement with it
+        }
         loaded.clock = loaded.clock.max(self.inner.clock.now());
         draft.at(loaded.clock);
         draft.take_due(&mut loaded.unit, limits::DUE_ROUNDS_MAX);
@@ -370,7 +378,7 @@ impl Writer {
             match self.attempt(&mut pending).await {
                 Ok(()) => return,
                 Err(Trouble::TryAgain) => {}
-                Err(Trouble::NotOurs) => break,
+                Err(Trouble::NotOurs) => return pending.into_iter().for_each(Pending::hand_back),
                 Err(Trouble::Poisoned) => return self.one_by_one(pending).await,
             }
         }
@@ -383,6 +391,10 @@ impl Writer {
             let mut alone = vec![command];
             match self.attempt(&mut alone).await {
                 Ok(()) => continue,
+                Err(Trouble::NotOurs) => {
+                    alone.into_iter().for_each(Pending::hand_back);
+                    continue;
+                }
                 Err(Trouble::Poisoned) => tracing::error!(unit = %self.id, command = name, "Postgres refuses what this command makes"),
                 Err(_) => tracing::warn!(unit = %self.id, command = name, "a command was not committed"),
             }

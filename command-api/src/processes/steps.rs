@@ -1,11 +1,11 @@
 //! Carrying intents out: commands through the executor, each with a key of its own.
 
 use super::intent::Intent;
-use crate::executor::{Executor, Rejected, Request};
+use crate::executor::{DetailsOf, Executor, Rejected, Request};
 use socketing_domain::event::Actor;
 use socketing_domain::refusal::Reason;
 use socketing_domain::show::Details;
-use socketing_domain::unit::{Command, Unit, UnitId};
+use socketing_domain::unit::{Command, UnitId};
 use socketing_domain::{AccountId, BookingId, PaymentId, PerformanceId, RefundId, ShowId, Won, performance, waiting_room, wallet};
 use uuid::Uuid;
 
@@ -75,13 +75,9 @@ impl Steps<'_> {
     }
 
     async fn details(&self, show: ShowId) -> Result<Details, StepError> {
-        let look = move |unit: &Unit| match unit {
-            Unit::Show(show) => show.details().cloned(),
-            _ => None,
-        };
-        let details = self.executor.inspect(UnitId::Show(show), look).await;
-        let details = details.map_err(|rejected| StepError::NotTaken { step: "look at the show", rejected })?;
-        details.ok_or(StepError::NoDetails(show))
+        let seen = self.executor.ask(UnitId::Show(show), DetailsOf {}).await;
+        let seen = seen.map_err(|rejected| StepError::NotTaken { step: "look at the show", rejected })?;
+        seen.answer.ok_or(StepError::NoDetails(show))
     }
 
     /// Charges the wallet, then tells the performance what came of it.
