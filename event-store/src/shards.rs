@@ -78,7 +78,8 @@ pub async fn beat(db: impl PgExecutor<'_>, node: &Node) -> Result<(), sqlx::Erro
 /// # Errors
 /// The database's.
 pub async fn nodes(db: impl PgExecutor<'_>) -> Result<Vec<Node>, sqlx::Error> {
-    let rows = sqlx::query("select node, address, leaving from nodes where expires_at >= clock_timestamp() order by node").fetch_all(db).await?;
+    let rows =
+        sqlx::query("select node, address, leaving from nodes where expires_at >= clock_timestamp() order by node").fetch_all(db).await?;
     let node = |row: PgRow| Ok(Node { id: row.try_get("node")?, address: row.try_get("address")?, leaving: row.try_get("leaving")? });
     rows.into_iter().map(node).collect()
 }

@@ -7,11 +7,13 @@
 mod database;
 mod log;
 mod nats;
+mod postgres;
 mod process;
 mod wait;
 
 pub mod api;
 pub mod live;
+pub mod proxy;
 pub mod reading;
 pub mod relay;
 pub mod stage;
@@ -20,7 +22,9 @@ pub mod story;
 pub use database::TestDb;
 pub use log::TestLog;
 pub use nats::TestNats;
+pub use postgres::TestPostgres;
 pub use process::TestProcess;
+pub use proxy::FaultProxy;
 pub use reading::TestReading;
 pub use relay::TestRelay;
 pub use wait::{PATIENCE, eventually, within};

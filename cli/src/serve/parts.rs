@@ -199,7 +199,10 @@ fn node_address(args: &ServeArgs, listening: SocketAddr) -> String {
         return format!("http://{listening}");
     }
     let own = format!("http://{}:{}", Ipv4Addr::LOCALHOST, listening.port());
-    tracing::info!(own, "nodes on other machines can't forward commands to this one: name its address with --node-address if there are any");
+    tracing::info!(
+        own,
+        "nodes on other machines can't forward commands to this one: name its address with --node-address if there are any"
+    );
     own
 }
 

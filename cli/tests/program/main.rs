@@ -2,6 +2,8 @@
 
 mod apart;
 mod crash;
+mod crowd;
+mod nodes;
 mod openapi;
 mod rush;
 mod support;

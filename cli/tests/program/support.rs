@@ -24,13 +24,28 @@ pub(crate) struct Servers {
 
 /// A running `socketing serve`.
 pub(crate) struct Serving {
+    pub(crate) name: String,
     pub(crate) url: String,
-    process: TestProcess,
+    pub(crate) process: TestProcess,
+}
+
+/// How a process is started.
+#[derive(Clone)]
+pub(crate) struct Launch {
+    /// What it is called here.
+    pub(crate) name: String,
+    pub(crate) role: String,
+    pub(crate) port: u16,
+    pub(crate) database_url: String,
 }
 
 impl Servers {
     pub(crate) async fn start() -> Servers {
         let (db, nats) = tokio::join!(TestDb::new(), TestNats::start());
+        Servers::with(db, nats)
+    }
+
+    pub(crate) fn with(db: TestDb, nats: TestNats) -> Servers {
         Servers { db, nats, files: TempDir::new().expect("make a folder") }
     }
 
@@ -41,31 +56,49 @@ impl Servers {
 
     /// The same, on this port.
     pub(crate) async fn serve_on(&self, port: u16, role: &str) -> Serving {
-        let url = format!("http://127.0.0.1:{port}");
-        let listen = format!("127.0.0.1:{port}");
-        let arguments = ["serve", "--role", role, "--password-threads", "2", "--reconnect-seconds", "1"].map(str::to_owned);
+        let mut serving = self.launch(&Launch { name: role.to_owned(), role: role.to_owned(), port, ..self.launch_of(role) });
+        self.ready(&mut serving).await;
+        serving
+    }
+
+    /// How a process of this role is started, under its role's name, on a free port.
+    pub(crate) fn launch_of(&self, role: &str) -> Launch {
+        Launch { name: role.to_owned(), role: role.to_owned(), port: free_port(), database_url: self.db.url.clone() }
+    }
+
+    /// Starts a process.
+    pub(crate) fn launch(&self, launch: &Launch) -> Serving {
+        let listen = format!("127.0.0.1:{}", launch.port);
+        let arguments = ["serve", "--role", &launch.role, "--password-threads", "2", "--reconnect-seconds", "1"].map(str::to_owned);
         let environment = [
-            ("SOCKETING_DATABASE_URL", self.db.url.as_str()),
+            ("SOCKETING_DATABASE_URL", launch.database_url.as_str()),
             ("SOCKETING_NATS_URL", &self.nats.url),
             ("SOCKETING_NATS_RELAY_URL", &self.nats.relay_url),
             ("SOCKETING_LISTEN", &listen),
             ("SOCKETING_LOG", "info,sqlx=warn"),
         ];
-        let log = self.files.path().join(format!("{role}.log"));
+        let log = self.files.path().join(format!("{}.log", launch.name));
         let process = TestProcess::start(Path::new(PROGRAM), &arguments, &environment, &log).expect("start socketing serve");
-        let mut serving = Serving { url, process };
-        let ready = format!("{}/readyz", serving.url);
-        eventually(&format!("{role} is ready; see {}", self.log(role)), || async {
-            reqwest::get(&ready).await.is_ok_and(|answer| answer.status().is_success())
-        })
-        .await;
-        assert!(serving.process.is_running(), "{}", self.log(role));
-        serving
+        Serving { name: launch.name.clone(), url: format!("http://{listen}"), process }
     }
 
-    /// What a process of this role has logged.
-    pub(crate) fn log(&self, role: &str) -> String {
-        std::fs::read_to_string(self.files.path().join(format!("{role}.log"))).unwrap_or_default()
+    /// Returns once a process is ready.
+    pub(crate) async fn ready(&self, serving: &mut Serving) {
+        let ready = format!("{}/readyz", serving.url);
+        let what = format!("{} is ready; see {}", serving.name, self.log(&serving.name));
+        eventually(&what, || async { reqwest::get(&ready).await.is_ok_and(|answer| answer.status().is_success()) }).await;
+        assert!(serving.process.is_running(), "{}", self.log(&serving.name));
+    }
+
+    /// What a process of this name has logged.
+    pub(crate) fn log(&self, name: &str) -> String {
+        std::fs::read_to_string(self.files.path().join(format!("{name}.log"))).unwrap_or_default()
+    }
+
+    /// Keeps all logs where whoever looks into a failure finds them, and says where that is.
+    pub(crate) fn keep_logs(&mut self) -> String {
+        self.files.disable_cleanup(true);
+        self.files.path().display().to_string()
     }
 
     /// A command of the program against this system.
@@ -144,7 +177,7 @@ pub(crate) async fn run_plain(arguments: &[&str]) -> Ran {
     spawn_blocking(move || Ran(command.output().expect("run socketing"))).await.expect("run socketing")
 }
 
-fn free_port() -> u16 {
+pub(crate) fn free_port() -> u16 {
     loop {
         let port = rand::rng().random_range(PORTS);
         if TcpListener::bind((Ipv4Addr::LOCALHOST, port)).is_ok() {

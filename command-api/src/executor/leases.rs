@@ -207,4 +207,3 @@ pub(super) async fn release(inner: &Inner) {
         tracing::warn!(error = &error as &dyn std::error::Error, "leases could not be given up; they run out in seconds");
     }
 }
-

@@ -132,7 +132,8 @@ impl Ownership {
             lost += usize::from(shard.ours.is_some() && !mine && !shard.parting);
             shard.ours = if mine { shard.ours.max(Some(lease.at.epoch)) } else { None };
             let owner = nodes.iter().find(|node| !mine && lease.owner == Some(node.id));
-            shard.address = owner.map(|node| shard.address.take().filter(|known| **known == *node.address).unwrap_or_else(|| node.address.as_str().into()));
+            shard.address = owner
+                .map(|node| shard.address.take().filter(|known| **known == *node.address).unwrap_or_else(|| node.address.as_str().into()));
         }
         if lost > 0 {
             tracing::warn!(shards = lost, "leases were taken over");

@@ -36,7 +36,9 @@ impl Executor {
         match asked {
             Asked::Command(request) => {
                 let outcome = match self.execute_here(*request).await {
-                    Err(Rejected::NotOwner(request)) if self.is_ours_after_all(request.unit.shard()).await => self.execute_here(*request).await,
+                    Err(Rejected::NotOwner(request)) if self.is_ours_after_all(request.unit.shard()).await => {
+                        self.execute_here(*request).await
+                    }
                     outcome => outcome,
                 };
                 Told::of(outcome, self.last_committed())

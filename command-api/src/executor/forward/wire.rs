@@ -52,12 +52,25 @@ pub(super) enum Asked {
 #[serde(rename_all = "snake_case")]
 pub(super) enum Told {
     /// Accepted. `committed` is the last position that the owner knows to be committed.
-    Done { position: u64, reply: Box<RawValue>, replayed: bool, committed: u64 },
+    Done {
+        position: u64,
+        reply: Box<RawValue>,
+        replayed: bool,
+        committed: u64,
+    },
     /// The answer to a question.
-    Seen { answer: Box<RawValue>, committed: u64 },
-    Refused { refusal: Refusal, position: u64 },
+    Seen {
+        answer: Box<RawValue>,
+        committed: u64,
+    },
+    Refused {
+        refusal: Refusal,
+        position: u64,
+    },
     KeyReused,
-    Busy { retry_after_s: u32 },
+    Busy {
+        retry_after_s: u32,
+    },
     Internal,
     /// The node that was asked doesn't own the unit, and asks no other.
     NotOwner,
@@ -66,7 +79,11 @@ pub(super) enum Told {
 impl Message {
     pub(super) fn command(request: &Request) -> Message {
         let Request { unit, command, actor, key, traceparent, causation } = request.clone();
-        Message { kind: unit.kind().to_owned(), unit: unit.id(), body: Body::Command { command, actor: actor.to_string(), key, traceparent, causation } }
+        Message {
+            kind: unit.kind().to_owned(),
+            unit: unit.id(),
+            body: Body::Command { command, actor: actor.to_string(), key, traceparent, causation },
+        }
     }
 
     pub(super) fn question(unit: UnitId, question: Question) -> Message {
@@ -211,7 +228,8 @@ mod tests {
     use socketing_domain::performance::{self, Method};
     use socketing_domain::refusal::Reason;
     use socketing_domain::{
-        BookingId, EntryId, HoldId, PartyId, PaymentId, PerformanceId, SeatIndex, ShowId, Timestamp, Won, account, party, show, waiting_room, wallet,
+        BookingId, EntryId, HoldId, PartyId, PaymentId, PerformanceId, SeatIndex, ShowId, Timestamp, Won, account, party, show,
+        waiting_room, wallet,
     };
 
     fn request(command: Command, actor: Actor) -> Request {
@@ -245,13 +263,27 @@ mod tests {
             Command::Account(account::Command::OpenAccount { account: AccountId::new() }),
             Command::Account(account::Command::GrantRole { role: account::Role::Operator }),
             Command::Wallet(wallet::Command::OpenWallet { account: AccountId::new() }),
-            Command::Wallet(wallet::Command::Charge { payment: PaymentId::new(), performance: PerformanceId::new(), booking: BookingId::new(), amount }),
+            Command::Wallet(wallet::Command::Charge {
+                payment: PaymentId::new(),
+                performance: PerformanceId::new(),
+                booking: BookingId::new(),
+                amount,
+            }),
             Command::Show(show::Command::CreateShow { organiser: AccountId::new(), details }),
             Command::Line(waiting_room::Command::JoinQueue { entry: EntryId::new(), party: Some(PartyId::new()) }),
-            Command::Line(waiting_room::Command::OpenLine { show: ShowId::new(), sale_opens_at: Timestamp::from_millis(1), capacity: 3, session_seconds: 60 }),
+            Command::Line(waiting_room::Command::OpenLine {
+                show: ShowId::new(),
+                sale_opens_at: Timestamp::from_millis(1),
+                capacity: 3,
+                session_seconds: 60,
+            }),
             Command::Party(PartyId::new(), party::Command::InviteFriend { friend: AccountId::new() }),
             Command::Performance(performance::Command::HoldSeats { hold: HoldId::new(), seats: vec![SeatIndex(3), SeatIndex(4)] }),
-            Command::Performance(performance::Command::Pay { payment: PaymentId::new(), booking: BookingId::new(), method: Method::Socketpay }),
+            Command::Performance(performance::Command::Pay {
+                payment: PaymentId::new(),
+                booking: BookingId::new(),
+                method: Method::Socketpay,
+            }),
         ];
         for command in commands {
             for actor in [Actor::Account(AccountId::new()), Actor::System("payments"), Actor::System("a part of tomorrow")] {
