@@ -73,6 +73,12 @@ impl TestPostgres {
         self.control(&["start", "-w", "-t", START_SECONDS, "-l", &log]);
     }
 
+    /// Whether its files outlive this value, for whoever looks into a failure; says where they are.
+    pub fn keep_files(&mut self, kept: bool) -> String {
+        self.files.disable_cleanup(kept);
+        self.files.path().display().to_string()
+    }
+
     /// What it has logged.
     #[must_use]
     pub fn log(&self) -> String {

@@ -1,6 +1,7 @@
 //! The built program, run as people run it, against databases, NATS servers and processes of each test's own.
 
 mod apart;
+mod chaos;
 mod crash;
 mod crowd;
 mod nodes;

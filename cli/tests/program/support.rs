@@ -95,9 +95,9 @@ impl Servers {
         std::fs::read_to_string(self.files.path().join(format!("{name}.log"))).unwrap_or_default()
     }
 
-    /// Keeps all logs where whoever looks into a failure finds them, and says where that is.
-    pub(crate) fn keep_logs(&mut self) -> String {
-        self.files.disable_cleanup(true);
+    /// Whether the logs are kept, for whoever looks into a failure; says where they are.
+    pub(crate) fn keep_logs(&mut self, kept: bool) -> String {
+        self.files.disable_cleanup(kept);
         self.files.path().display().to_string()
     }
 
