@@ -11,6 +11,9 @@ use tokio_util::sync::CancellationToken;
 /// Bytes handed on at once.
 const CHUNK_BYTES: usize = 16 * 1024;
 
+/// The message of PostgreSQL's protocol that ends a statement.
+const SYNC: &[u8] = b"S\0\0\0\x04";
+
 /// What happens to what is sent.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 enum Line {
@@ -18,6 +21,9 @@ enum Line {
     Whole,
     /// It is kept back, both ways, and nobody is told.
     Stalled,
+    /// What a client of PostgreSQL sends arrives, but of a statement with this text in it not the `Sync` that ends it: it
+    /// runs, and isn't committed.
+    WithoutSync(&'static str),
     /// New connections are closed at once.
     Broken,
 }
@@ -82,6 +88,12 @@ impl FaultProxy {
         self.line.send_replace(Line::Stalled);
     }
 
+    /// Lets a statement with this text run, and keeps back what ends and so commits it, until [`FaultProxy::heal`]: as if
+    /// the client had been stopped in the middle of a statement.
+    pub fn hold_sync_of(&self, text: &'static str) {
+        self.line.send_replace(Line::WithoutSync(text));
+    }
+
     /// Lets everything through again.
     pub fn heal(&self) {
         self.line.send_replace(Line::Whole);
@@ -132,10 +144,27 @@ async fn carry(client: TcpStream, server: String, line: watch::Receiver<Line>) {
 async fn pump(mut from: OwnedReadHalf, mut to: OwnedWriteHalf, mut line: watch::Receiver<Line>) {
     let mut chunk = vec![0; CHUNK_BYTES];
     while let Ok(read @ 1..) = from.read(&mut chunk).await {
-        if line.wait_for(|line| *line != Line::Stalled).await.is_err() || to.write_all(&chunk[..read]).await.is_err() {
+        if hand_on(&chunk[..read], &mut to, &mut line).await.is_none() {
             return;
         }
     }
+}
+
+/// `None` if the other end or the proxy is gone.
+async fn hand_on(chunk: &[u8], to: &mut OwnedWriteHalf, line: &mut watch::Receiver<Line>) -> Option<()> {
+    let now = *line.wait_for(|line| *line != Line::Stalled).await.ok()?;
+    let kept = if matches!(now, Line::WithoutSync(text) if ends_statement(chunk, text.as_bytes())) { SYNC.len() } else { 0 };
+    let (first, last) = chunk.split_at(chunk.len() - kept);
+    to.write_all(first).await.ok()?;
+    if kept > 0 {
+        line.wait_for(|line| !matches!(line, Line::WithoutSync(_) | Line::Stalled)).await.ok()?;
+        to.write_all(last).await.ok()?;
+    }
+    Some(())
+}
+
+fn ends_statement(chunk: &[u8], text: &[u8]) -> bool {
+    chunk.ends_with(SYNC) && chunk.windows(text.len()).any(|part| part == text)
 }
 
 #[cfg(test)]

@@ -101,9 +101,10 @@ impl Sale {
         sale.must(&organiser, "/v1/shows", body).await;
         sale.must(&organiser, &format!("/v1/shows/{show}/publish"), Value::Null).await;
         let expected = 2 * sale.performances.len() as i64;
-        let query = "select count(*) from events where event_type in ('PerformanceScheduled', 'LineOpened')";
+        let ids: Vec<String> = sale.performances.iter().map(PerformanceId::to_string).collect();
+        let query = "select count(*) from events where event_type in ('PerformanceScheduled', 'LineOpened') and aggregate_id = any($1)";
         eventually("the performances are on sale", || async {
-            sqlx::query_scalar::<_, i64>(query).fetch_one(&servers.db.pool).await.is_ok_and(|opened| opened == expected)
+            sqlx::query_scalar::<_, i64>(query).bind(&ids).fetch_one(&servers.db.pool).await.is_ok_and(|opened| opened == expected)
         })
         .await;
         sale

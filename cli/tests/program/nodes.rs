@@ -1,7 +1,7 @@
 //! Several nodes of the command API: shards spread over those that are alive, commands reach their owner from each, and an
 //! owner that dies, is stopped or cut off is replaced within seconds; nothing lost, nothing twice.
 
-use crate::crowd::{Crowd, Fan, Sale, most_holds_by_one_id};
+use crate::crowd::{Crowd, Fan, Reply, Sale, most_holds_by_one_id};
 use crate::support::{Launch, Servers, Serving};
 use reqwest::StatusCode;
 use serde_json::{Value, json};
@@ -187,6 +187,10 @@ async fn the_same_key_has_the_same_answer_on_every_node() {
         let bodies: HashSet<String> = replies.iter().map(|reply| reply.body.to_string()).collect();
         assert!(replies.iter().all(|reply| reply.status == StatusCode::CREATED) && bodies.len() == 1, "{replies:#?}");
         assert_eq!(replies.iter().filter(|reply| !reply.replayed).count(), 1);
+        // On another stream it is another command.
+        let other = sale.performances[(nth + 1) % 3];
+        let elsewhere = sale.send_once(&urls[nth], &fan, "hold", &Sale::path(other, "holds"), &body).await.unwrap();
+        assert!(!elsewhere.replayed && elsewhere.body != replies[0].body, "{elsewhere:?}");
         // Refused at one, and the same at the others; another body under the same key is an error at each.
         let refused = sale.send_once(&urls[nth], &rival, "hold", &path, &seats(HoldId::new(), &[5])).await.unwrap();
         assert_eq!((refused.status, &refused.body["code"]), (StatusCode::CONFLICT, &json!("seat_taken")));
@@ -314,6 +318,149 @@ async fn an_owner_that_is_cut_from_postgres_is_replaced_and_comes_back() {
         nodes.are_even().await;
         crowd.disperse().await;
         sale.check(300).await;
+    }
+    nodes.verify().await;
+}
+
+/// One of three nodes reaches PostgreSQL by a proxy, and decides for a performance; somebody is inside.
+struct Cut {
+    nodes: Nodes,
+    proxy: FaultProxy,
+    sale: Arc<Sale>,
+    performance: PerformanceId,
+    fan: Fan,
+}
+
+impl Cut {
+    async fn start() -> Cut {
+        let mut nodes = Nodes::start(2).await;
+        let proxy = FaultProxy::start(host_and_port(&nodes.servers.db.url)).await;
+        let launch = Launch { database_url: proxy.url(&nodes.servers.db.url), ..nodes.launch() };
+        nodes.join_as(&launch).await;
+        nodes.are_even().await;
+        let sale = nodes.sale(30).await;
+        let mut performance = None;
+        for &candidate in &sale.performances {
+            if nodes.owner(candidate).await == 2 {
+                performance = Some(candidate);
+            }
+        }
+        let (performance, fan) = (performance.expect("one of thirty is at the third node"), sale.fan());
+        join_line(&sale, &nodes.nodes[2].url, &fan, performance).await;
+        Cut { nodes, proxy, sale, performance, fan }
+    }
+
+    /// The node's session for commits is in the middle of a statement.
+    async fn is_in_a_statement(&self) {
+        let query =
+            "select count(*) from pg_stat_activity where application_name like 'socketing-committer %' and datname = current_database()
+                     and state = 'active' and wait_event = 'ClientRead'";
+        let count = async || sqlx::query_scalar::<_, i64>(query).fetch_one(&self.nodes.servers.db.pool).await.unwrap();
+        eventually("a statement waits for its end", || async { count().await == 1 }).await;
+    }
+
+    /// Asks the others for the same seats under the same key, until it is answered.
+    async fn ask_the_others(&self, body: &Value) -> Reply {
+        let (url, path) = (&self.nodes.nodes[0].url, Sale::path(self.performance, "holds"));
+        loop {
+            let reply = self.sale.send_once(url, &self.fan, "hold", &path, body).await.unwrap();
+            if reply.status != StatusCode::SERVICE_UNAVAILABLE {
+                return reply;
+            }
+        }
+    }
+
+    /// Sessions in which the killed node commits.
+    async fn sessions_of_the_dead(&self) -> i64 {
+        let query = "select count(*) from pg_stat_activity a where datname = current_database() and application_name like 'socketing-committer %'
+                     and not exists (select from nodes n where a.application_name like '%' || n.node::text and n.expires_at >= clock_timestamp())";
+        sqlx::query_scalar(query).fetch_one(&self.nodes.servers.db.pool).await.unwrap()
+    }
+
+    async fn held_once(&self, hold: HoldId) {
+        let query = "select count(*) from events where event_type = 'SeatsHeld' and payload->'SeatsHeld'->>'hold' = $1";
+        let held: i64 = sqlx::query_scalar(query).bind(hold.to_string()).fetch_one(&self.nodes.servers.db.pool).await.unwrap();
+        assert_eq!(held, 1);
+    }
+}
+
+/// The statement runs, holds the log's head and the lease, and its end doesn't come: nobody else can commit. Whoever
+/// takes over ends that session.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_client_stopped_in_the_middle_of_the_statement_stops_nobody_for_long() {
+    let cut = Cut::start().await;
+    let (hold, path) = (HoldId::new(), Sale::path(cut.performance, "holds"));
+    let body = seats(hold, &[7]);
+    let stopped = cut.sale.send_once(&cut.nodes.nodes[2].url, &cut.fan, "hold", &path, &body);
+    let meanwhile = async {
+        cut.is_in_a_statement().await;
+        cut.nodes.nodes[2].process.pause();
+        cut.nodes.are_replaced(2).await;
+        let held = cut.ask_the_others(&body).await;
+        assert_eq!(held.status, StatusCode::CREATED, "{}", held.body);
+        cut.proxy.heal();
+        cut.nodes.nodes[2].process.resume();
+        held
+    };
+    cut.proxy.hold_sync_of("SeatsHeld");
+    let (stopped, held) = tokio::join!(stopped, meanwhile);
+    let stopped = stopped.unwrap();
+    assert!(
+        stopped.status == StatusCode::SERVICE_UNAVAILABLE || (stopped.status, &stopped.body) == (held.status, &held.body),
+        "{stopped:?}"
+    );
+    cut.held_once(hold).await;
+    cut.nodes.are_even().await;
+    cut.nodes.verify().await;
+}
+
+/// A node sends a commit, the network keeps it back, the node dies, others take over and decide; then it arrives.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_commit_that_arrives_after_its_client_is_gone_writes_nothing() {
+    let mut cut = Cut::start().await;
+    let (late, path) = (HoldId::new(), Sale::path(cut.performance, "holds"));
+    cut.proxy.stall();
+    let body = seats(late, &[7]);
+    let sent = cut.sale.send_once(&cut.nodes.nodes[2].url, &cut.fan, "late", &path, &body);
+    assert!(timeout(Duration::from_secs(1), sent).await.is_err(), "nobody answers");
+    cut.nodes.nodes[2].kill();
+    cut.nodes.are_replaced(2).await;
+    let early = HoldId::new();
+    let held = cut.ask_the_others(&seats(early, &[7])).await;
+    assert_eq!(held.status, StatusCode::CREATED, "{}", held.body);
+    let before = position(&cut.nodes).await;
+    cut.proxy.heal();
+    eventually("the late statement has come to its end", || async { cut.sessions_of_the_dead().await == 0 }).await;
+    assert_eq!(position(&cut.nodes).await, before, "nothing was written");
+    cut.held_once(early).await;
+    cut.nodes.nodes.pop();
+    cut.nodes.verify().await;
+}
+
+/// A hold runs out while its owner is dead and nobody commands anything: the heir lets it go.
+#[tokio::test(flavor = "multi_thread")]
+async fn timers_go_on_at_the_heirs_and_after_a_restart_without_traffic() {
+    let mut nodes = Nodes::start(2).await;
+    let policies = json!({ "capacity": 100, "hold_seconds": 1 });
+    let sale = Sale::open(&nodes.servers, nodes.urls(), 1, &policies).await;
+    let (performance, fan) = (sale.performances[0], sale.fan());
+    join_line(&sale, &nodes.nodes[0].url, &fan, performance).await;
+    for (nth, everybody) in [false, true].into_iter().enumerate() {
+        let owner = nodes.owner(performance).await;
+        let held = sale.send(&fan, &Sale::path(performance, "holds"), &seats(HoldId::new(), &[nth as u32])).await;
+        assert_eq!(held.status, StatusCode::CREATED, "{}", held.body);
+        for nth in (0..nodes.nodes.len()).filter(|&nth| everybody || nth == owner) {
+            nodes.nodes[nth].kill();
+        }
+        if everybody {
+            let launch = nodes.launch();
+            nodes.nodes.clear();
+            nodes.join_as(&launch).await;
+        } else {
+            nodes.nodes.remove(owner);
+            sale.send_to(nodes.urls());
+        }
+        eventually("the hold is let go", || async { count(&nodes, "HoldReleased").await == nth as i64 + 1 }).await;
     }
     nodes.verify().await;
 }

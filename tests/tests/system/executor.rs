@@ -74,6 +74,27 @@ async fn a_command_sent_twice_takes_effect_once_also_after_a_restart() -> Result
     Ok(())
 }
 
+/// The table of outcomes has a partition per day, and no index over all of them: that a key counts once is the writer's.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_key_from_before_midnight_has_the_same_answer_after_it() -> Result<()> {
+    let mut stage = Stage::new(2, 10, roomy()).await?;
+    let (fan, loser) = (stage.fan().await?, stage.fan().await?);
+    let (held, refused) = (hold_seats(HoldId::new(), &[3]), hold_seats(HoldId::new(), &[3]));
+    let first = stage.send(Actor::Account(fan), "key", held.clone()).await?;
+    let no = refusal(stage.send(Actor::Account(loser), "key", refused.clone()).await.unwrap_err());
+    let moved = sqlx::query("update command_log set recorded_on = recorded_on - 1 where key = 'key'").execute(&stage.db.pool).await?;
+    assert_eq!(moved.rows_affected(), 2, "both were recorded yesterday");
+    stage.restart().await?;
+    let again = stage.send(Actor::Account(fan), "key", held).await?;
+    assert!(again.replayed);
+    assert_eq!(first.body(), again.body());
+    assert_eq!(refusal(stage.send(Actor::Account(loser), "key", refused).await.unwrap_err()), no);
+    let another = stage.send(Actor::Account(fan), "key", hold_seats(HoldId::new(), &[4])).await;
+    assert!(matches!(another, Err(Rejected::KeyReused)));
+    assert_eq!(count(&stage, "SeatsHeld").await?, 1);
+    Ok(())
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn the_same_command_many_times_at_once_takes_effect_once() -> Result<()> {
     let stage = Stage::new(2, 10, roomy()).await?;
