@@ -115,6 +115,8 @@ pub async fn take(db: &mut PgConnection, node: Uuid, limit: usize) -> Result<Vec
         "with free as (
              select l.shard from shard_leases l
              where not exists (select from nodes n where n.node = l.owner and n.expires_at >= clock_timestamp())
+                 -- While Postgres was away no heart could beat: who is dead shows a node's life after its start.
+                 and (l.owner is null or pg_postmaster_start_time() < clock_timestamp() - $3::interval)
              order by l.shard limit $2 for update of l skip locked
          )
          update shard_leases l set owner = $1, epoch = epoch + 1
@@ -123,6 +125,7 @@ pub async fn take(db: &mut PgConnection, node: Uuid, limit: usize) -> Result<Vec
     )
     .bind(node)
     .bind(limit as i64)
+    .bind(NODE_TTL)
     .fetch_all(db)
     .await?;
     epochs(taken)

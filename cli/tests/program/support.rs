@@ -4,7 +4,7 @@ use rand::Rng;
 use serde_json::Value;
 use socketing_tests::{TestDb, TestNats, TestProcess, eventually};
 use std::net::{Ipv4Addr, TcpListener};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
 use tempfile::TempDir;
 use tokio::task::{JoinHandle, spawn_blocking};
@@ -77,7 +77,7 @@ impl Servers {
             ("SOCKETING_LISTEN", &listen),
             ("SOCKETING_LOG", "info,sqlx=warn"),
         ];
-        let log = self.files.path().join(format!("{}.log", launch.name));
+        let log = self.log_file(&launch.name);
         let process = TestProcess::start(Path::new(PROGRAM), &arguments, &environment, &log).expect("start socketing serve");
         Serving { name: launch.name.clone(), url: format!("http://{listen}"), process }
     }
@@ -85,14 +85,18 @@ impl Servers {
     /// Returns once a process is ready.
     pub(crate) async fn ready(&self, serving: &mut Serving) {
         let ready = format!("{}/readyz", serving.url);
-        let what = format!("{} is ready; see {}", serving.name, self.log(&serving.name));
+        let what = format!("{} is ready; see {}", serving.name, self.log_file(&serving.name).display());
         eventually(&what, || async { reqwest::get(&ready).await.is_ok_and(|answer| answer.status().is_success()) }).await;
         assert!(serving.process.is_running(), "{}", self.log(&serving.name));
     }
 
     /// What a process of this name has logged.
     pub(crate) fn log(&self, name: &str) -> String {
-        std::fs::read_to_string(self.files.path().join(format!("{name}.log"))).unwrap_or_default()
+        std::fs::read_to_string(self.log_file(name)).unwrap_or_default()
+    }
+
+    fn log_file(&self, name: &str) -> PathBuf {
+        self.files.path().join(format!("{name}.log"))
     }
 
     /// Whether the logs are kept, for whoever looks into a failure; says where they are.

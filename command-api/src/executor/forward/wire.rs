@@ -269,7 +269,7 @@ mod tests {
                 booking: BookingId::new(),
                 amount,
             }),
-            Command::Show(show::Command::CreateShow { organiser: AccountId::new(), details }),
+            Command::Show(show::Command::CreateShow { show: ShowId::new(), details }),
             Command::Line(waiting_room::Command::JoinQueue { entry: EntryId::new(), party: Some(PartyId::new()) }),
             Command::Line(waiting_room::Command::OpenLine {
                 show: ShowId::new(),
