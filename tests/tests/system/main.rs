@@ -17,3 +17,4 @@ mod projections_queries;
 mod projections_rows;
 mod projections_runner;
 mod relay;
+mod shards;

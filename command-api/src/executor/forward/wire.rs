@@ -36,6 +36,7 @@ pub(super) struct Message {
 
 #[derive(Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
+#[expect(clippy::large_enum_variant, reason = "a message lives for one request, and most are commands")]
 enum Body {
     Command { command: Command, actor: String, key: String, traceparent: Option<String>, causation: Option<String> },
     Question(Question),
