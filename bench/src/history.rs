@@ -2,7 +2,7 @@
 
 use anyhow::Result;
 use socketing_domain::event::{Event, StreamId};
-use socketing_domain::performance::{self, Line, Method, Release};
+use socketing_domain::performance::{self, Line, Means, Release};
 use socketing_domain::plan::PlanHash;
 use socketing_domain::show::CategoryPrice;
 use socketing_domain::waiting_room;
@@ -86,7 +86,7 @@ fn sold(account: AccountId, seat: SeatIndex) -> [performance::Event; EVENTS_PER_
             total: amount,
             pay_by: OPENS.plus_seconds(300 + seat.0),
         },
-        performance::Event::PaymentStarted { payment, booking, account, method: Method::Socketpay, amount },
+        performance::Event::PaymentStarted { payment, booking, account, method: Means::Socketpay, amount },
         performance::Event::SeatsSold { booking, payment, account, lines, amount },
     ]
 }

@@ -15,6 +15,11 @@ const WEBHOOK_SECRET_BYTES_MIN: usize = 16;
 #[derive(Clone, Debug, Args)]
 #[command(next_help_heading = "Command API")]
 pub struct CommandApiArgs {
+    /// Where other nodes of the command API reach this one, as http://host:port: they forward the commands that it decides.
+    /// Without it, the address that it listens on. Keep it inside: what nodes say to each other is signed, not encrypted.
+    #[arg(long, env = "SOCKETING_NODE_ADDRESS", value_name = "URL", value_parser = node_address)]
+    pub node_address: Option<String>,
+
     /// Threads that hash passwords. Without it, one less than there are cores, so that one is left for the writers.
     #[arg(long, env = "SOCKETING_PASSWORD_THREADS", value_parser = clap::value_parser!(u32).range(1..=64))]
     pub password_threads: Option<u32>,
@@ -138,6 +143,13 @@ impl CommandApiArgs {
             command: Limit::new("command", codes::TOO_MANY_REQUESTS, self.command_rate),
         }
     }
+}
+
+/// An address without a path, as paths are appended to it.
+fn node_address(text: &str) -> Result<String, String> {
+    let url: reqwest::Url = text.parse().map_err(|error| format!("{error}"))?;
+    let plain = url.scheme() == "http" && url.has_host() && url.path() == "/" && url.query().is_none();
+    plain.then(|| text.trim_end_matches('/').to_owned()).ok_or_else(|| "not like http://10.0.0.7:8600".to_owned())
 }
 
 /// How often things may be done.

@@ -13,7 +13,7 @@ const ENTRIES_EXPECTED_MAX: usize = crate::limits::WAITING_MAX;
 
 pub(crate) fn serialize<K: Serialize + Ord, V: Serialize, S: Serializer>(map: &HashMap<K, V>, serializer: S) -> Result<S::Ok, S::Error> {
     let mut entries: Vec<(&K, &V)> = map.iter().collect();
-    entries.sort_unstable_by(|(one, _), (other, _)| one.cmp(other));
+    entries.sort_unstable_by_key(|entry| entry.0);
     serializer.collect_map(entries)
 }
 

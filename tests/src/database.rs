@@ -20,6 +20,7 @@ pub struct TestDb {
     pub pool: PgPool,
     /// Its URL, for programs.
     pub url: String,
+    server: String,
     name: String,
 }
 
@@ -29,7 +30,14 @@ impl TestDb {
     /// # Panics
     /// If there is none, or it doesn't work.
     pub async fn new() -> TestDb {
-        let server = required("SOCKETING_TEST_DATABASE_URL");
+        TestDb::on(required("SOCKETING_TEST_DATABASE_URL")).await
+    }
+
+    /// Makes one on this server, whose URL is a superuser's.
+    ///
+    /// # Panics
+    /// If it doesn't work.
+    pub async fn on(server: String) -> TestDb {
         let name = format!("{PREFIX}{}", Uuid::now_v7().simple());
         let mut admin = PgConnection::connect(&server).await.expect("connect to the tests' PostgreSQL");
         sweep(&mut admin).await;
@@ -38,7 +46,7 @@ impl TestDb {
         let url = beside(&server, &name);
         let pool = connect(&url, &PoolOptions::new("test", CONNECTIONS_MAX)).await.expect("connect to the test's database");
         migrate(&pool).await.expect("migrate the test's database");
-        TestDb { pool, url, name }
+        TestDb { pool, url, server, name }
     }
 }
 
@@ -82,7 +90,7 @@ impl TestDb {
 
 impl Drop for TestDb {
     fn drop(&mut self) {
-        let server = required("SOCKETING_TEST_DATABASE_URL");
+        let server = std::mem::take(&mut self.server);
         let statement = format!("drop database if exists {} with (force)", self.name);
         // On a thread of its own, because a runtime can't wait within another one's thread.
         let dropped = std::thread::spawn(move || {

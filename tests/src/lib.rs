@@ -7,12 +7,14 @@
 mod database;
 mod log;
 mod nats;
+mod postgres;
 mod process;
 mod wait;
 
 pub mod api;
 pub mod card;
 pub mod live;
+pub mod proxy;
 pub mod reading;
 pub mod relay;
 pub mod stage;
@@ -21,7 +23,9 @@ pub mod story;
 pub use database::TestDb;
 pub use log::TestLog;
 pub use nats::TestNats;
+pub use postgres::TestPostgres;
 pub use process::TestProcess;
+pub use proxy::FaultProxy;
 pub use reading::TestReading;
 pub use relay::TestRelay;
 pub use wait::{PATIENCE, eventually, within};

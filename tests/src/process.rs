@@ -68,6 +68,27 @@ impl TestProcess {
         status
     }
 
+    /// Stops it where it stands (`SIGSTOP`): it answers nothing, and all its connections stay open.
+    ///
+    /// # Panics
+    /// If it can't be told.
+    pub fn pause(&self) {
+        self.signal("-STOP");
+    }
+
+    /// Lets it go on (`SIGCONT`), as if no time had passed.
+    ///
+    /// # Panics
+    /// If it can't be told.
+    pub fn resume(&self) {
+        self.signal("-CONT");
+    }
+
+    fn signal(&self, signal: &str) {
+        let status = Command::new("kill").args([signal, &self.id]).status();
+        assert!(status.is_ok_and(|status| status.success()), "kill {signal} {}", self.id);
+    }
+
     /// Whether it still runs.
     pub fn is_running(&mut self) -> bool {
         matches!(self.child.try_wait(), Ok(None))

@@ -17,7 +17,7 @@ use socketing_projections::Projections;
 use socketing_service::auth::Auth;
 use socketing_service::health::{Figures, Finding, Health};
 use socketing_service::shutdown::Shutdown;
-use std::net::SocketAddr;
+use std::net::{Ipv4Addr, SocketAddr};
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::watch;
@@ -73,7 +73,7 @@ impl Parts {
         let commands = match args.role.has(Role::CommandApi) {
             true => {
                 let relay_url = args.nats_relay_url.as_deref().unwrap_or(nats_url.expose());
-                Some(Commands::start(args, pool, &auth, &jetstream, relay_url, address).await?)
+                Some(Commands::start(args, pool, &auth, &jetstream, relay_url, address, shutdown).await?)
             }
             false => None,
         };
@@ -145,10 +145,17 @@ impl Commands {
         jetstream: &jetstream::Context,
         relay_url: &str,
         address: SocketAddr,
+        shutdown: &Shutdown,
     ) -> anyhow::Result<Commands> {
         let clock = Arc::new(SystemClock);
-        let executor = Executor::start(pool.clone(), PlanStore::new(pool.clone()), clock.clone(), &format!("http://{address}")).await;
+        let executor = Executor::start(pool.clone(), PlanStore::new(pool.clone()), clock.clone(), &node_address(args, address)).await;
         let executor = executor.context("starting the executor")?;
+        // Other nodes take over while this one still answers, so that nobody waits for it to end.
+        let (draining, parting) = (shutdown.draining().clone(), executor.clone());
+        tokio::spawn(async move {
+            draining.cancelled().await;
+            parting.part().await;
+        });
         let payments = args.command_api.payments.payments().context("making the card provider's client")?;
         let lifetime = args.session.lifetime();
         let api = Api::new(pool.clone(), executor.clone(), auth.clone(), clock, &args.command_api, lifetime, payments.clone());
@@ -168,9 +175,9 @@ impl Commands {
     fn health(&self, health: Health) -> Health {
         let (executor, relayed) = (self.executor.clone(), self.relayed.clone());
         let health = health.check("shards", move || {
-            let owned = executor.shards_owned();
-            let detail = format!("{owned} of {SHARDS} owned");
-            async move { if owned > 0 { Ok(detail) } else { Err(detail) } }
+            let (here, elsewhere) = (executor.shards_owned(), executor.shards_elsewhere());
+            let detail = format!("{here} of {SHARDS} here, {elsewhere} at other nodes");
+            async move { if here + elsewhere > 0 { Ok(detail) } else { Err(detail) } }
         });
         health.measure("relay", move || {
             let status = relayed.borrow().clone();
@@ -184,6 +191,22 @@ impl Commands {
         publish_the_rest(self.relayed, *self.executor.committed().borrow()).await;
         self.relay.end("relay").await;
     }
+}
+
+/// Where other nodes forward commands to.
+fn node_address(args: &ServeArgs, listening: SocketAddr) -> String {
+    if let Some(address) = &args.command_api.node_address {
+        return address.to_string();
+    }
+    if !listening.ip().is_unspecified() {
+        return format!("http://{listening}");
+    }
+    let own = format!("http://{}:{}", Ipv4Addr::LOCALHOST, listening.port());
+    tracing::info!(
+        own,
+        "nodes on other machines can't forward commands to this one: name its address with --node-address if there are any"
+    );
+    own
 }
 
 /// Waits until everything committed here is published, if this process's relay is the one.

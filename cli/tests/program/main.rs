@@ -2,8 +2,11 @@
 
 mod apart;
 mod cards;
+mod chaos;
 mod copies;
 mod crash;
+mod crowd;
+mod nodes;
 mod openapi;
 mod rush;
 mod support;

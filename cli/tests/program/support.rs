@@ -4,7 +4,7 @@ use rand::Rng;
 use serde_json::Value;
 use socketing_tests::{TestDb, TestNats, TestProcess, eventually};
 use std::net::{Ipv4Addr, TcpListener};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
 use tempfile::TempDir;
 use tokio::task::{JoinHandle, spawn_blocking};
@@ -24,13 +24,30 @@ pub(crate) struct Servers {
 
 /// A running `socketing serve`.
 pub(crate) struct Serving {
+    pub(crate) name: String,
     pub(crate) url: String,
-    process: TestProcess,
+    pub(crate) process: TestProcess,
+}
+
+/// How a process is started.
+#[derive(Clone)]
+pub(crate) struct Launch {
+    /// What it is called here.
+    pub(crate) name: String,
+    pub(crate) role: String,
+    pub(crate) port: u16,
+    pub(crate) database_url: String,
+    /// Further variables of its environment.
+    pub(crate) more: Vec<(String, String)>,
 }
 
 impl Servers {
     pub(crate) async fn start() -> Servers {
         let (db, nats) = tokio::join!(TestDb::new(), TestNats::start());
+        Servers::with(db, nats)
+    }
+
+    pub(crate) fn with(db: TestDb, nats: TestNats) -> Servers {
         Servers { db, nats, files: TempDir::new().expect("make a folder") }
     }
 
@@ -46,37 +63,47 @@ impl Servers {
 
     /// The same, with these variables too.
     pub(crate) async fn serve_with(&self, port: u16, role: &str, more: &[(&str, &str)]) -> Serving {
-        let mut serving = self.start_on(port, role, more);
-        let ready = format!("{}/readyz", serving.url);
-        eventually(&format!("{role} is ready; see {}", self.log(role)), || async {
-            reqwest::get(&ready).await.is_ok_and(|answer| answer.status().is_success())
-        })
-        .await;
-        assert!(serving.process.is_running(), "{}", self.log(role));
+        let more = more.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect();
+        let mut serving = self.launch(&Launch { port, more, ..self.launch_of(role) });
+        self.ready(&mut serving).await;
         serving
     }
 
     /// Starts one process of this role, ready or not.
     pub(crate) fn begin_to_serve(&self, role: &str) -> Serving {
-        self.start_on(free_port(), role, &[])
+        self.launch(&self.launch_of(role))
     }
 
-    fn start_on(&self, port: u16, role: &str, more: &[(&str, &str)]) -> Serving {
-        let url = format!("http://127.0.0.1:{port}");
-        let listen = format!("127.0.0.1:{port}");
-        let arguments =
-            ["serve", "--role", role, "--password-threads", "2", "--reconnect-seconds", "1", "--snapshot-events", "50"].map(str::to_owned);
+    /// How a process of this role is started, under its role's name, on a free port.
+    pub(crate) fn launch_of(&self, role: &str) -> Launch {
+        Launch { name: role.to_owned(), role: role.to_owned(), port: free_port(), database_url: self.db.url.clone(), more: Vec::new() }
+    }
+
+    /// Starts a process.
+    pub(crate) fn launch(&self, launch: &Launch) -> Serving {
+        let listen = format!("127.0.0.1:{}", launch.port);
+        let arguments = ["serve", "--role", &launch.role, "--password-threads", "2", "--reconnect-seconds", "1", "--snapshot-events", "50"];
+        let arguments = arguments.map(str::to_owned);
         let environment = [
-            ("SOCKETING_DATABASE_URL", self.db.url.as_str()),
+            ("SOCKETING_DATABASE_URL", launch.database_url.as_str()),
             ("SOCKETING_NATS_URL", &self.nats.url),
             ("SOCKETING_NATS_RELAY_URL", &self.nats.relay_url),
             ("SOCKETING_LISTEN", &listen),
             ("SOCKETING_LOG", "info,sqlx=warn"),
         ];
-        let environment = [&environment, more].concat();
-        let log = self.files.path().join(format!("{role}.log"));
+        let more = launch.more.iter().map(|(name, value)| (name.as_str(), value.as_str()));
+        let environment: Vec<(&str, &str)> = environment.into_iter().chain(more).collect();
+        let log = self.log_file(&launch.name);
         let process = TestProcess::start(Path::new(PROGRAM), &arguments, &environment, &log).expect("start socketing serve");
-        Serving { url, process }
+        Serving { name: launch.name.clone(), url: format!("http://{listen}"), process }
+    }
+
+    /// Returns once a process is ready.
+    pub(crate) async fn ready(&self, serving: &mut Serving) {
+        let ready = format!("{}/readyz", serving.url);
+        let what = format!("{} is ready; see {}", serving.name, self.log_file(&serving.name).display());
+        eventually(&what, || async { reqwest::get(&ready).await.is_ok_and(|answer| answer.status().is_success()) }).await;
+        assert!(serving.process.is_running(), "{}", self.log(&serving.name));
     }
 
     /// Starts another process of the program, which logs under this name.
@@ -91,9 +118,19 @@ impl Servers {
         self.files.path().join(name).to_string_lossy().into_owned()
     }
 
-    /// What a process of this role has logged.
-    pub(crate) fn log(&self, role: &str) -> String {
-        std::fs::read_to_string(self.files.path().join(format!("{role}.log"))).unwrap_or_default()
+    /// What a process of this name has logged.
+    pub(crate) fn log(&self, name: &str) -> String {
+        std::fs::read_to_string(self.log_file(name)).unwrap_or_default()
+    }
+
+    fn log_file(&self, name: &str) -> PathBuf {
+        self.files.path().join(format!("{name}.log"))
+    }
+
+    /// Whether the logs are kept, for whoever looks into a failure; says where they are.
+    pub(crate) fn keep_logs(&mut self, kept: bool) -> String {
+        self.files.disable_cleanup(kept);
+        self.files.path().display().to_string()
     }
 
     /// A command of the program against this system.

@@ -1,12 +1,17 @@
 //! The committer: merges what all writers have ready into one statement. One commit is in flight per process.
 
-use super::leases::Ownership;
+use super::leases::Keeper;
 use super::limits;
+use super::ownership::Ownership;
 use socketing_event_store::append::{self, Appended, Part};
 use socketing_event_store::shards;
 use sqlx::{Connection, PgConnection, PgPool};
+use std::io;
+use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::{mpsc, oneshot, watch};
+use tokio::time::timeout;
+use uuid::Uuid;
 
 /// What one writer wants to be made durable.
 pub(super) struct Submission {
@@ -32,8 +37,14 @@ pub(super) enum NotCommitted {
 
 /// Commits until all writers are gone. Each writer has at most one submission here, so taking them in the order they
 /// came is fair: a hot show's batch is one among all.
-pub(super) async fn run(pool: PgPool, ownership: Ownership, committed: watch::Sender<u64>, mut inbox: mpsc::Receiver<Submission>) {
-    let mut committer = Committer { pool, ownership, committed, connection: None };
+pub(super) async fn run(
+    pool: PgPool,
+    ownership: Ownership,
+    keeper: Arc<Keeper>,
+    committed: watch::Sender<u64>,
+    mut inbox: mpsc::Receiver<Submission>,
+) {
+    let mut committer = Committer { pool, ownership, keeper, committed, connection: None };
     let mut next = inbox.recv().await;
     while let Some(first) = next {
         let (merged, left_over) = merge_ready(first, &mut inbox);
@@ -63,6 +74,7 @@ fn merge_ready(first: Submission, inbox: &mut mpsc::Receiver<Submission>) -> (Ve
 struct Committer {
     pool: PgPool,
     ownership: Ownership,
+    keeper: Arc<Keeper>,
     committed: watch::Sender<u64>,
     connection: Option<PgConnection>,
 }
@@ -81,15 +93,17 @@ impl Committer {
     async fn append(&mut self, submissions: &[Submission]) -> Result<Appended, sqlx::Error> {
         let connection = match &mut self.connection {
             Some(connection) => connection,
-            none => none.insert(connect(&self.pool).await?),
+            none => none.insert(connect(&self.pool, self.ownership.owner()).await?),
         };
         let parts: Vec<&Part> = submissions.iter().map(|submission| &submission.part).collect();
-        append::append(connection, &parts).await
+        // Postgres bounds the statement; this bounds a network that swallows what is sent.
+        timeout(limits::APPEND_TIMEOUT, append::append(connection, &parts)).await.unwrap_or_else(|_| Err(no_answer("a commit")))
     }
 
     fn announce(&self, base: u64, submissions: Vec<Submission>) {
         let events: usize = submissions.iter().map(|submission| submission.part.events.len()).sum();
-        self.committed.send_replace(base + events as u64);
+        let position = base + events as u64;
+        self.committed.send_if_modified(|known| std::mem::replace(known, position.max(*known)) < position);
         let mut before = base;
         for submission in submissions {
             let own = submission.part.events.len() as u64;
@@ -101,7 +115,9 @@ impl Committer {
     /// An epoch of ours is stale: learn which leases are still ours before anyone decides again.
     async fn fenced(&mut self, submissions: Vec<Submission>) {
         tracing::warn!(submissions = submissions.len(), "a batch was fenced: a lease was taken over");
-        self.learn_epochs().await;
+        if let Err(error) = self.keeper.refresh().await {
+            tracing::warn!(error = &error as &dyn std::error::Error, "whose the leases are could not be looked up");
+        }
         lose(submissions);
     }
 
@@ -137,13 +153,13 @@ impl Committer {
         let mut pause = Duration::from_millis(20);
         loop {
             let raised = async {
-                let mut connection = connect(&self.pool).await?;
+                let mut connection = connect(&self.pool, self.ownership.owner()).await?;
                 let epochs = shards::raise_epochs(&mut connection, self.ownership.owner()).await?;
                 Ok::<_, sqlx::Error>((connection, epochs))
             };
-            match raised.await {
+            match timeout(limits::APPEND_TIMEOUT, raised).await.unwrap_or_else(|_| Err(no_answer("epochs"))) {
                 Ok((connection, epochs)) => {
-                    self.ownership.add(&epochs);
+                    self.ownership.replace(&epochs);
                     self.connection = Some(connection);
                     return;
                 }
@@ -159,10 +175,14 @@ fn lose(submissions: Vec<Submission>) {
     submissions.into_iter().for_each(|submission| submission.tell(Err(NotCommitted::Lost)));
 }
 
+fn no_answer(to: &str) -> sqlx::Error {
+    sqlx::Error::Io(io::Error::new(io::ErrorKind::TimedOut, format!("PostgreSQL doesn't answer {to}")))
+}
+
 /// Opens a session for commits: bounded statements, and no transaction left open by a client that is gone.
-async fn connect(pool: &PgPool) -> Result<PgConnection, sqlx::Error> {
+async fn connect(pool: &PgPool, node: Uuid) -> Result<PgConnection, sqlx::Error> {
     let timeout_ms = limits::STATEMENT_TIMEOUT.as_millis().to_string();
-    let options = (*pool.connect_options()).clone().application_name("socketing-committer").options([
+    let options = (*pool.connect_options()).clone().application_name(&shards::committer_session(node)).options([
         ("statement_timeout", timeout_ms.as_str()),
         ("lock_timeout", timeout_ms.as_str()),
         ("idle_in_transaction_session_timeout", timeout_ms.as_str()),

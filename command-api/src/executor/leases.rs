@@ -1,97 +1,174 @@
-//! This process's leases on shards: taken, renewed, lost; and the looks for units that are due.
+//! This node's life among the others: its heartbeat, the leases it takes and gives, and the looks for units that are due.
+//!
+//! Each second a node's heart beats, it looks at all nodes and leases, takes what no living node has, up to an even share,
+//! and gives what it has beyond that to those who have less. Giving is a change of owner in one statement, so a shard is
+//! never without one: whoever still sends commands here has them forwarded, and the new owner learns of its shard from the
+//! first of them, if not from its own look.
 
+use super::ownership::Ownership;
+use super::spread::{self, Move};
 use super::writer::Item;
 use super::{Inner, Lane, limits};
-use socketing_domain::unit::SHARDS;
-use socketing_event_store::shards::{self, Epoch, RENEW_EVERY};
+use socketing_event_store::shards::{self, BEAT_EVERY, Lease, Node};
 use socketing_event_store::{command_log, due};
-use std::sync::{Arc, PoisonError, RwLock};
-use tokio::time::{MissedTickBehavior, interval};
-use uuid::Uuid;
+use sqlx::postgres::PgConnectOptions;
+use sqlx::{Connection, PgConnection, PgPool};
+use std::future::Future;
+use std::io;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use tokio::sync::{Mutex, MutexGuard};
+use tokio::time::{Instant, MissedTickBehavior, interval, timeout};
 
-/// The shards this process owns, with their epochs. Cheap to clone.
-#[derive(Clone)]
-pub struct Ownership {
-    owner: Uuid,
-    address: Arc<str>,
-    epochs: Arc<RwLock<[Option<i64>; SHARDS as usize]>>,
+/// Asks the tables of nodes and leases, one statement at a time, on a session of its own: a heartbeat waits for no other
+/// work, and what is seen later is noted later.
+pub(super) struct Keeper {
+    ownership: Ownership,
+    address: String,
+    leaving: AtomicBool,
+    options: PgConnectOptions,
+    session: Mutex<Option<PgConnection>>,
 }
 
-impl Ownership {
-    pub(super) fn new(owner: Uuid, address: &str) -> Ownership {
-        Ownership { owner, address: address.into(), epochs: Arc::new(RwLock::new([None; SHARDS as usize])) }
+/// The living nodes, and all leases.
+type Seen = (Vec<Node>, Vec<Lease>);
+
+impl Keeper {
+    pub(super) fn new(pool: &PgPool, ownership: Ownership, address: &str) -> Keeper {
+        let (statement_ms, lock_ms) = (limits::LEASES_TIMEOUT.as_millis().to_string(), limits::GIVE_LOCK_TIMEOUT.as_millis().to_string());
+        let options = (*pool.connect_options()).clone().application_name("socketing-leases").options([
+            ("statement_timeout", statement_ms.as_str()),
+            ("lock_timeout", lock_ms.as_str()),
+            ("idle_in_transaction_session_timeout", statement_ms.as_str()),
+        ]);
+        Keeper { ownership, address: address.to_owned(), leaving: AtomicBool::new(false), options, session: Mutex::new(None) }
     }
 
-    /// The process's name in the lease table.
-    pub(super) fn owner(&self) -> Uuid {
-        self.owner
+    /// Looks whose the shards are, unless someone did so since this was asked.
+    pub(super) async fn refresh(&self) -> Result<(), sqlx::Error> {
+        let asked_at = Instant::now();
+        let mut session = self.session.lock().await;
+        if self.ownership.seen_since(asked_at) {
+            return Ok(());
+        }
+        self.within(&mut session, async |session| self.look(session).await).await.map(drop)
     }
 
-    /// The epoch of our lease on a shard, if it is ours.
-    pub(super) fn epoch(&self, shard: u16) -> Option<i64> {
-        self.epochs.read().unwrap_or_else(PoisonError::into_inner)[usize::from(shard)]
-    }
-
-    /// How many shards are ours.
-    pub(super) fn count(&self) -> usize {
-        self.epochs.read().unwrap_or_else(PoisonError::into_inner).iter().flatten().count()
-    }
-
-    /// Notes leases that are ours. Epochs only rise: a slower answer never hides a newer one.
-    pub(super) fn add(&self, leases: &[Epoch]) {
-        let mut epochs = self.epochs.write().unwrap_or_else(PoisonError::into_inner);
-        for lease in leases {
-            let known = &mut epochs[usize::from(lease.shard)];
-            *known = (*known).max(Some(lease.epoch));
+    /// Has the other nodes take over, if there are any: from now on this node has an even share of nothing.
+    pub(super) async fn part(&self, inner: &Inner) {
+        self.leaving.store(true, Ordering::Relaxed);
+        if let Err(error) = self.tick(inner).await {
+            tracing::warn!(error = &error as &dyn std::error::Error, "leases could not be given to other nodes");
         }
     }
 
-    /// Notes all leases that are ours: the others were taken over.
-    fn replace(&self, leases: &[Epoch]) {
-        {
-            let mut epochs = self.epochs.write().unwrap_or_else(PoisonError::into_inner);
-            for (shard, epoch) in epochs.iter_mut().enumerate() {
-                if epoch.is_some() && !leases.iter().any(|lease| usize::from(lease.shard) == shard) {
-                    tracing::warn!(shard, "a shard's lease was taken over");
-                    *epoch = None;
-                }
+    /// A beat, a look, what is free, what is too much.
+    async fn tick(&self, inner: &Inner) -> Result<(), sqlx::Error> {
+        let (nodes, leases) = self.take().await?;
+        for given in self.ownership.surplus(&nodes, &leases) {
+            self.give(inner, &given).await?;
+        }
+        Ok(())
+    }
+
+    /// Beats, looks, and takes this node's share of what no living node has.
+    async fn take(&self) -> Result<Seen, sqlx::Error> {
+        let mut session = self.session.lock().await;
+        self.within(&mut session, async |session| {
+            self.beat(session).await?;
+            let seen = self.look(session).await?;
+            let node = self.ownership.owner();
+            let wanted = spread::wanted(node, &seen.0, &seen.1);
+            if wanted == 0 {
+                return Ok(seen);
             }
-        }
-        self.add(leases);
+            let taken = shards::take(session, node, wanted).await?;
+            tracing::info!(shards = taken.len(), "took leases");
+            self.look(session).await
+        })
+        .await
     }
 
-    fn owned(&self) -> Vec<i16> {
-        let epochs = self.epochs.read().unwrap_or_else(PoisonError::into_inner);
-        (0..SHARDS as i16).filter(|&shard| epochs[shard as usize].is_some()).collect()
+    async fn beat(&self, session: &mut PgConnection) -> Result<(), sqlx::Error> {
+        let beaten_at = Instant::now();
+        let leaving = self.leaving.load(Ordering::Relaxed);
+        let node = Node { id: self.ownership.owner(), address: self.address.clone(), leaving };
+        shards::beat(session, &node).await?;
+        self.ownership.alive_since(beaten_at);
+        Ok(())
+    }
+
+    async fn look(&self, session: &mut PgConnection) -> Result<Seen, sqlx::Error> {
+        let asked_at = Instant::now();
+        let nodes = shards::nodes(&mut *session).await?;
+        let leases = shards::leases(&mut *session).await?;
+        self.ownership.see(asked_at, &nodes, &leases);
+        Ok((nodes, leases))
+    }
+
+    /// Gives shards away, after the batches that were under way in them. Their writers hand what still waits back, and it
+    /// is forwarded; a batch that slipped through all the same is fenced.
+    async fn give(&self, inner: &Inner, given: &Move) -> Result<(), sqlx::Error> {
+        tracing::info!(shards = given.shards.len(), to = %given.to, "giving leases to another node");
+        self.ownership.part_with(&given.shards, true);
+        inner.batches_done().await;
+        let mut session = self.session.lock().await;
+        let done = self
+            .within(&mut session, async |session| {
+                shards::give(&mut *session, self.ownership.owner(), given.to, &given.shards).await?;
+                self.look(session).await
+            })
+            .await;
+        self.ownership.part_with(&given.shards, false);
+        done.map(drop)
+    }
+
+    /// Ends this node: its leases are free at once.
+    async fn leave(&self) -> Result<(), sqlx::Error> {
+        let mut session = self.session.lock().await;
+        self.within(&mut session, async |session| shards::leave(session, self.ownership.owner()).await).await
+    }
+
+    /// Works in the session, opened anew after any trouble; bounded, or a network that swallows what is sent would stop
+    /// this node's heart for longer than the network does.
+    async fn within<R>(
+        &self,
+        session: &mut MutexGuard<'_, Option<PgConnection>>,
+        work: impl AsyncFnOnce(&mut PgConnection) -> Result<R, sqlx::Error>,
+    ) -> Result<R, sqlx::Error> {
+        let connection = session.take();
+        let (connection, result) = bounded(async {
+            let mut connection = match connection {
+                Some(connection) => connection,
+                None => PgConnection::connect_with(&self.options).await?,
+            };
+            let result = work(&mut connection).await?;
+            Ok((connection, result))
+        })
+        .await?;
+        **session = Some(connection);
+        Ok(result)
     }
 }
 
-/// Makes the command log's partitions and takes the leases that are free now.
+async fn bounded<R>(work: impl Future<Output = Result<R, sqlx::Error>>) -> Result<R, sqlx::Error> {
+    let late = |_| Err(sqlx::Error::Io(io::Error::new(io::ErrorKind::TimedOut, "PostgreSQL takes too long to answer about leases")));
+    timeout(limits::LEASES_TIMEOUT, work).await.unwrap_or_else(late)
+}
+
+/// Makes the command log's partitions, registers the node and takes the leases that are free now.
 pub(super) async fn first(inner: &Inner) -> Result<(), sqlx::Error> {
     command_log::make_partitions(&inner.pool).await?;
-    take_free(inner).await
+    inner.keeper.take().await.map(drop)
 }
 
-async fn take_free(inner: &Inner) -> Result<(), sqlx::Error> {
-    let taken = shards::acquire(&inner.pool, inner.ownership.owner(), &inner.ownership.address).await?;
-    if !taken.is_empty() {
-        tracing::info!(shards = taken.len(), "took leases");
-        inner.ownership.add(&taken);
-    }
-    Ok(())
-}
-
-/// Renews our leases and takes those that became free, until the executor stops.
+/// Keeps this node alive and its share of the leases even, until the executor stops.
 pub(super) async fn keep(inner: Arc<Inner>) {
-    let mut ticks = interval(RENEW_EVERY);
+    let mut ticks = interval(BEAT_EVERY);
     ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
     while next(&inner, &mut ticks).await {
-        let renewed = async {
-            inner.ownership.replace(&shards::renew(&inner.pool, inner.ownership.owner()).await?);
-            take_free(&inner).await
-        };
-        if let Err(error) = renewed.await {
-            tracing::warn!(error = &error as &dyn std::error::Error, "leases could not be renewed");
+        if let Err(error) = inner.keeper.tick(&inner).await {
+            tracing::warn!(error = &error as &dyn std::error::Error, "this node's leases could not be kept");
         }
     }
 }
@@ -126,7 +203,7 @@ async fn next(inner: &Inner, ticks: &mut tokio::time::Interval) -> bool {
 
 /// Gives all leases up.
 pub(super) async fn release(inner: &Inner) {
-    if let Err(error) = shards::release(&inner.pool, inner.ownership.owner()).await {
+    if let Err(error) = inner.keeper.leave().await {
         tracing::warn!(error = &error as &dyn std::error::Error, "leases could not be given up; they run out in seconds");
     }
 }

@@ -40,3 +40,33 @@ pub(super) const DUE_EVERY: Duration = Duration::from_secs(1);
 pub(super) const PARTITIONS_EVERY: Duration = Duration::from_secs(3_600);
 /// A statement that runs longer is cancelled by Postgres, so that it can't hold the head for ever.
 pub(super) const STATEMENT_TIMEOUT: Duration = Duration::from_secs(10);
+/// A heartbeat, a look at the leases or a gift of some takes no longer, or it is begun anew: less than a node lives without
+/// a heartbeat ([`socketing_event_store::shards::NODE_TTL`]).
+pub(super) const LEASES_TIMEOUT: Duration = Duration::from_secs(2);
+/// How long a gift of leases waits for a commit that is still writing to them; the next second tries again.
+pub(super) const GIVE_LOCK_TIMEOUT: Duration = Duration::from_secs(1);
+/// How long leases wait to be given for the batches that are under way in them; what is later is fenced.
+pub(super) const BATCHES_DONE_TIMEOUT: Duration = Duration::from_secs(1);
+/// Commands and questions that this node has under way at others or waiting for an owner: what one owner's queue holds
+/// takes far fewer, and each is a connection. More are told to come back.
+pub(super) const FORWARDS_MAX: usize = 2_048;
+/// How long a command is sent after its owner, who may be dying or new, before it is told to come back. Most of a lease's
+/// life, and short enough that whoever waits doesn't give up first.
+pub(super) const FORWARD_TIMEOUT: Duration = Duration::from_secs(4);
+/// How long another node may take to answer before it is asked again, or another is: an owner that was stopped never
+/// answers, and the same key is safe to send twice.
+pub(super) const FORWARD_TRY_TIMEOUT: Duration = Duration::from_secs(2);
+/// How long connecting to another node may take, in one data centre.
+pub(super) const FORWARD_CONNECT_TIMEOUT: Duration = Duration::from_millis(500);
+/// How long a connection to another node is kept unused: less than the server does.
+pub(super) const FORWARD_IDLE: Duration = Duration::from_secs(60);
+/// The first pause before the owner is looked for again; it doubles up to [`FORWARD_PAUSE_MAX`].
+pub(super) const FORWARD_PAUSE: Duration = Duration::from_millis(10);
+/// The longest pause between two looks for an owner.
+pub(super) const FORWARD_PAUSE_MAX: Duration = Duration::from_millis(200);
+/// Bytes of a forwarded message: the largest body of a request, wrapped, with room.
+pub(super) const FORWARD_BYTES_MAX: usize = 256 * 1024;
+/// Parts of the system that commands of other nodes may name; there are a handful.
+pub(super) const PARTS_MAX: usize = 64;
+/// How long a commit waits for its answer: what Postgres allows the statement, and a little for the way.
+pub(super) const APPEND_TIMEOUT: Duration = Duration::from_secs(12);

@@ -10,20 +10,30 @@
 
 mod committer;
 mod draft;
+mod forward;
 mod leases;
 mod limits;
+mod ownership;
+mod question;
 mod request;
+mod spread;
 mod window;
 mod writer;
 
-pub use leases::Ownership;
+pub use forward::router;
+pub use ownership::Ownership;
+pub use question::{Ask, DetailsOf, HoldOf, PaymentOf, Question, RoleOf, Seen};
 pub use request::{Done, Rejected, Request};
 
 use crate::plans::PlanStore;
 use committer::Submission;
+use forward::Forwarder;
+use leases::Keeper;
+use serde_json::value::RawValue;
 use socketing_domain::Clock;
 use socketing_domain::unit::{Command, Unit, UnitId};
 use socketing_domain::waiting_room;
+use socketing_event_store::append::Part;
 use socketing_event_store::{StoreError, log};
 use sqlx::PgPool;
 use std::collections::HashMap;
@@ -45,6 +55,8 @@ struct Inner {
     plans: PlanStore,
     clock: Arc<dyn Clock>,
     ownership: Ownership,
+    keeper: Arc<Keeper>,
+    forwarder: Forwarder,
     writers: Mutex<HashMap<UnitId, Queues>>,
     submissions: mpsc::Sender<Submission>,
     committed: watch::Sender<u64>,
@@ -74,19 +86,24 @@ enum Lane {
 }
 
 impl Executor {
-    /// Takes leases on all free shards and starts deciding. `address` is where other nodes reach this one.
+    /// Registers this node, takes its share of the free shards and starts deciding. `address` is where other nodes reach
+    /// the routes of [`router`], such as `http://10.0.0.7:8600`.
     ///
     /// # Errors
     /// The database's, while taking the first leases.
     pub async fn start(pool: PgPool, plans: PlanStore, clock: Arc<dyn Clock>, address: &str) -> Result<Executor, StoreError> {
         let head = log::head(&pool).await?;
         let (submissions, inbox) = mpsc::channel(limits::SUBMISSIONS_MAX);
-        let ownership = Ownership::new(Uuid::now_v7(), address);
+        let ownership = Ownership::new(Uuid::now_v7());
+        let keeper = Arc::new(Keeper::new(&pool, ownership.clone(), address));
+        let forwarder = Forwarder::new(&pool).await?;
         let inner = Arc::new(Inner {
             pool,
             plans,
             clock,
             ownership,
+            keeper,
+            forwarder,
             writers: Mutex::default(),
             submissions,
             committed: watch::Sender::new(head.position),
@@ -94,25 +111,39 @@ impl Executor {
             tasks: TaskTracker::new(),
         });
         leases::first(&inner).await.map_err(StoreError::query("take the first leases on shards"))?;
-        tokio::spawn(committer::run(inner.pool.clone(), inner.ownership.clone(), inner.committed.clone(), inbox));
+        let (pool, keeper) = (inner.pool.clone(), inner.keeper.clone());
+        tokio::spawn(committer::run(pool, inner.ownership.clone(), keeper, inner.committed.clone(), inbox));
         inner.tasks.spawn(leases::keep(inner.clone()));
         inner.tasks.spawn(leases::wake_due_units(inner.clone()));
         Ok(Executor { inner })
     }
 
-    /// Carries a command out. Returns when its outcome is durable, whoever still waits for it.
+    /// Carries a command out, here or at the node that owns its unit. Returns when its outcome is durable, whoever still
+    /// waits for it.
     ///
     /// # Errors
     /// [`Rejected`]: refused by the domain (recorded), or not taken at all.
     pub async fn execute(&self, request: Request) -> Result<Done, Rejected> {
+        match self.execute_here(request).await {
+            Err(Rejected::NotOwner(request)) => self.execute_elsewhere(*request).await,
+            outcome => outcome,
+        }
+    }
+
+    /// The same for a unit of this node's; [`Rejected::NotOwner`] has the command back if it isn't.
+    async fn execute_here(&self, request: Request) -> Result<Done, Rejected> {
         let unit = request.unit;
+        if self.inner.ownership.epoch(unit.shard()).is_none() {
+            return Err(Rejected::NotOwner(Box::new(request)));
+        }
         let lane = lane(&request.command);
         let (answer, outcome) = oneshot::channel();
         self.inner.send(unit, lane, Item::Command(Box::new(Pending::new(request, answer))))?;
         outcome.await.unwrap_or(Err(Rejected::Busy { retry_after_s: limits::RETRY_AFTER_S }))
     }
 
-    /// Looks at a unit's state, and tells what it saw once that state is durable.
+    /// Looks at the state of a unit of this node's, and tells what it saw once that state is durable. (Whoever may meet
+    /// another node's unit asks with [`Executor::ask`].)
     ///
     /// # Errors
     /// [`Rejected::Busy`] if the unit's queue is full, or it couldn't be loaded.
@@ -122,16 +153,50 @@ impl Executor {
         seen.await.map_err(|_| Rejected::Busy { retry_after_s: limits::RETRY_AFTER_S })
     }
 
-    /// The last position committed by this process (at start: the log's head). The relay's wake-up.
+    /// Puts a question to a unit of this node's; `None` if it isn't.
+    async fn ask_here(&self, unit: UnitId, question: Question) -> Result<Option<Seen<Box<RawValue>>>, Rejected> {
+        let seen = self.inspect(unit, move |unit| question.answer_json(unit)).await;
+        match seen {
+            // Read after the look: what the look saw was committed, and announced, before.
+            Ok(Ok(answer)) => Ok(Some(Seen { answer, position: self.last_committed() })),
+            Ok(Err(error)) => {
+                tracing::error!(%unit, error = &error as &dyn std::error::Error, "an answer can't be written");
+                Err(Rejected::Internal)
+            }
+            Err(_) if self.inner.ownership.epoch(unit.shard()).is_none() => Ok(None),
+            Err(rejected) => Err(rejected),
+        }
+    }
+
+    /// The last position that this process knows to be committed (at start: the log's head), by itself or by nodes that it
+    /// forwarded to. The relay's wake-up.
     #[must_use]
     pub fn committed(&self) -> watch::Receiver<u64> {
         self.inner.committed.subscribe()
     }
 
-    /// Whether this process holds the leases it needs: part of readiness.
+    /// That position, as it is now.
+    #[must_use]
+    pub fn last_committed(&self) -> u64 {
+        *self.inner.committed.borrow()
+    }
+
+    /// Has the other nodes take over, if there are any: call it as soon as this one is told to stop. Commands that still
+    /// come here are forwarded.
+    pub async fn part(&self) {
+        self.inner.keeper.part(&self.inner).await;
+    }
+
+    /// How many shards this process owns: with several nodes, a share of them.
     #[must_use]
     pub fn shards_owned(&self) -> usize {
         self.inner.ownership.count()
+    }
+
+    /// How many shards other living nodes own: commands for those are forwarded.
+    #[must_use]
+    pub fn shards_elsewhere(&self) -> usize {
+        self.inner.ownership.elsewhere()
     }
 
     /// Stops: writers finish the batch they are in, and the leases are given up. Call it after the last request.
@@ -193,6 +258,30 @@ impl Inner {
                 writers.insert(unit, queues);
                 sent
             }
+        }
+    }
+
+    /// Notes what another node has committed.
+    fn note_committed(&self, position: Option<u64>) {
+        self.committed.send_if_modified(|known| {
+            let before = *known;
+            *known = position.unwrap_or(0).max(before);
+            *known > before
+        });
+    }
+
+    /// Returns when every batch that the committer has by now is committed or lost, or after a bounded time.
+    async fn batches_done(&self) {
+        let Some(lease) = self.ownership.any_lease() else { return };
+        let (result, done) = oneshot::channel();
+        let nothing = Part { lease, events: Vec::new(), outcomes: Vec::new(), due: None };
+        let turn = async {
+            if self.submissions.send(Submission { part: nothing, result }).await.is_ok() {
+                let _ = done.await; // committed or lost: either way, whatever was before it is settled
+            }
+        };
+        if tokio::time::timeout(limits::BATCHES_DONE_TIMEOUT, turn).await.is_err() {
+            tracing::warn!("the batches under way take long; what they write to shards that are given away is fenced");
         }
     }
 

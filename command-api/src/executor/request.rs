@@ -63,6 +63,9 @@ pub enum Rejected {
         /// Seconds to wait.
         retry_after_s: u32,
     },
+    /// Another node owns the unit: the command comes back, to be sent there. Known between the executor's parts alone.
+    #[error("another node owns the unit")]
+    NotOwner(Box<Request>),
     /// Something is broken here; it was logged where it happened.
     #[error("internal error")]
     Internal,

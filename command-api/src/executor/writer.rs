@@ -59,6 +59,11 @@ impl Pending {
         Pending { request, id: CommandId::new(), actor, digest, fingerprint, answer }
     }
 
+    /// Another node owns the unit.
+    fn hand_back(self) {
+        drop(self.answer.send(Err(Rejected::NotOwner(Box::new(self.request)))));
+    }
+
     fn answer_with(self, outcome: Result<Done, Rejected>) {
         // Nobody listens when the client hung up; the outcome is recorded all the same.
         drop(self.answer.send(outcome));
@@ -212,7 +217,10 @@ impl Writer {
             };
             let base = match settled(outcome) {
                 Ok(base) => base,
-                Err(trouble) => return self.start_over(trouble, flight, draft, hand).await,
+                Err(trouble) => {
+                    let failed = flight.take();
+                    return self.start_over_after(trouble, failed, draft, hand).await;
+                }
             };
             // The next batch first, so that Postgres has work while the last one's people are answered. The committer, just
             // woken, would wait for this very thread: it gets it now.
@@ -296,6 +304,9 @@ impl Writer {
     /// the draft stays as it is.
     async fn hand_over(&mut self, draft: &mut Draft) -> Result<Option<Flight>, Trouble> {
         let loaded = self.loaded.as_mut().ok_or(Trouble::TryAgain)?;
+        if self.inner.ownership.epoch(self.id.shard()) != Some(loaded.epoch) {
+            return Err(Trouble::TryAgain); // it would be fenced, and every other writer's part of the statement with it
+        }
         loaded.clock = loaded.clock.max(self.inner.clock.now());
         draft.at(loaded.clock);
         draft.take_due(&mut loaded.unit, limits::DUE_ROUNDS_MAX);
@@ -336,21 +347,23 @@ impl Writer {
         flight.looks.into_iter().for_each(|look| look.tell());
     }
 
-    /// Something didn't get into the log. What is still on its way is waited for; then the unit is forgotten, and every
-    /// command that has no answer is taken anew.
-    async fn start_over(&mut self, mut trouble: Trouble, flight: Option<Flight>, draft: Draft, hand: Hand) {
-        let mut sent = Vec::new();
-        if let Some(mut flight) = flight {
-            match settled((&mut flight.outcome).await) {
-                Ok(base) => self.land(flight, base),
-                Err(why) => {
-                    trouble = why;
-                    sent = commands(flight.answers);
-                    self.loaded = None;
-                }
+    /// Nothing more can be decided on top of what is on its way: that is waited for, then everything starts over.
+    async fn start_over(&mut self, trouble: Trouble, flight: Option<Flight>, draft: Draft, hand: Hand) {
+        let Some(mut flight) = flight else { return self.start_over_after(trouble, None, draft, hand).await };
+        match settled((&mut flight.outcome).await) {
+            Ok(base) => {
+                self.land(flight, base);
+                self.start_over_after(trouble, None, draft, hand).await;
             }
+            Err(trouble) => self.start_over_after(trouble, Some(flight), draft, hand).await,
         }
+    }
+
+    /// Something didn't get into the log, and nothing is on its way: the unit is forgotten, and every command that has no
+    /// answer is taken anew. `failed` is the batch that is known not to be durable.
+    async fn start_over_after(&mut self, trouble: Trouble, failed: Option<Flight>, draft: Draft, hand: Hand) {
         self.loaded = None;
+        let (sent, mut looks) = failed.map_or_else(Default::default, |flight| (commands(flight.answers), flight.looks));
         let mut rest = commands(draft.answers);
         rest.extend(hand.commands);
         match trouble {
@@ -358,7 +371,7 @@ impl Writer {
             Trouble::TryAgain | Trouble::NotOurs => rest.splice(..0, sent).for_each(drop),
         }
         self.carry_out(rest).await;
-        let mut looks = draft.looks;
+        looks.extend(draft.looks);
         looks.extend(hand.looks);
         self.show(looks).await;
     }
@@ -370,7 +383,7 @@ impl Writer {
             match self.attempt(&mut pending).await {
                 Ok(()) => return,
                 Err(Trouble::TryAgain) => {}
-                Err(Trouble::NotOurs) => break,
+                Err(Trouble::NotOurs) => return pending.into_iter().for_each(Pending::hand_back),
                 Err(Trouble::Poisoned) => return self.one_by_one(pending).await,
             }
         }
@@ -383,6 +396,10 @@ impl Writer {
             let mut alone = vec![command];
             match self.attempt(&mut alone).await {
                 Ok(()) => continue,
+                Err(Trouble::NotOurs) => {
+                    alone.into_iter().for_each(Pending::hand_back);
+                    continue;
+                }
                 Err(Trouble::Poisoned) => tracing::error!(unit = %self.id, command = name, "Postgres refuses what this command makes"),
                 Err(_) => tracing::warn!(unit = %self.id, command = name, "a command was not committed"),
             }

@@ -38,6 +38,7 @@ impl From<Rejected> for Problem {
             Rejected::Refused { refusal, position } => Problem::from(refusal).member("position", position),
             Rejected::KeyReused => Problem::new(codes::IDEMPOTENCY_KEY_REUSED),
             Rejected::Busy { retry_after_s } => Problem::new(codes::BUSY).retry_after(Duration::from_secs(retry_after_s.into())),
+            Rejected::NotOwner(_) => Problem::new(codes::BUSY).retry_after(Duration::from_secs(1)), // never leaves the executor
             Rejected::Internal => Problem::new(codes::INTERNAL),
         }
     }

@@ -3,6 +3,7 @@
 use super::Api;
 use super::answer::Answer;
 use super::command::{Sender, body_command_errors, command_errors};
+use crate::executor::HoldOf;
 use axum::Json as JsonAnswer;
 use axum::extract::State;
 use axum::http::StatusCode;
@@ -11,7 +12,7 @@ use serde::Deserialize;
 use socketing_domain::performance::Command;
 use socketing_domain::refusal::Reason;
 use socketing_domain::reply::{DoneReply, HoldReply, LiveHold};
-use socketing_domain::unit::{self, Unit, UnitId};
+use socketing_domain::unit::{self, UnitId};
 use socketing_domain::{HoldId, PerformanceId, SeatIndex};
 use socketing_service::auth::Caller;
 use socketing_service::catalogue::codes;
@@ -102,13 +103,7 @@ pub(super) async fn mine(
     caller: Caller,
 ) -> Result<JsonAnswer<Answer<LiveHold>>, Problem> {
     let (account, now) = (caller.account()?, api.0.clock.now());
-    let find = move |unit: &Unit| match unit {
-        Unit::Performance(hall) => hall.performance().live_hold_of(account, now),
-        Unit::Account(_) | Unit::Wallet(_) | Unit::Show(_) => None,
-    };
-    let found = api.0.executor.inspect(UnitId::Performance(performance), find).await?;
-    // Read after the look: what the look saw was committed, and announced, before.
-    let position = *api.0.executor.committed().borrow();
-    let reply = found.ok_or_else(|| Problem::new(Code::of(Reason::UnknownHold)))?;
-    Ok(JsonAnswer(Answer { position, reply }))
+    let seen = api.0.executor.ask(UnitId::Performance(performance), HoldOf { account, now }).await?;
+    let reply = seen.answer.ok_or_else(|| Problem::new(Code::of(Reason::UnknownHold)))?;
+    Ok(JsonAnswer(Answer { position: seen.position, reply }))
 }

@@ -24,7 +24,7 @@ mod webhooks;
 
 use crate::accounts::HashPool;
 use crate::config::{CommandApiArgs, Limits};
-use crate::executor::Executor;
+use crate::executor::{self, Executor};
 use crate::payments::Payments;
 use axum::extract::{DefaultBodyLimit, FromRef};
 use plan_bodies::PlanBodies;
@@ -85,9 +85,10 @@ impl FromRef<Api> for Auth {
     }
 }
 
-/// The routes, with their descriptions.
+/// The routes, with their descriptions; and, without one, the route that other nodes forward commands to.
 pub fn router(api: Api) -> OpenApiRouter {
-    routes().with_state(api)
+    let between_nodes = executor::router(api.0.executor.clone());
+    routes().with_state(api).merge(OpenApiRouter::from(between_nodes))
 }
 
 /// The description of the routes, without anything running.

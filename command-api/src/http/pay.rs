@@ -4,7 +4,7 @@
 use super::Api;
 use super::answer::{Answer, done};
 use super::command::{Sender, body_command_errors};
-use crate::executor::Done;
+use crate::executor::{Done, PaymentOf};
 use axum::Json as JsonAnswer;
 use axum::extract::State;
 use axum::http::header::{LOCATION, RETRY_AFTER};
@@ -15,7 +15,7 @@ use socketing_domain::event::Actor;
 use socketing_domain::performance::{Command, Means, Method};
 use socketing_domain::refusal::Reason;
 use socketing_domain::reply::{PaymentReply, PaymentState};
-use socketing_domain::unit::{self, Unit, UnitId};
+use socketing_domain::unit::{self, UnitId};
 use socketing_domain::{BookingId, CardToken, PaymentId, PerformanceId};
 use socketing_service::auth::Caller;
 use socketing_service::catalogue::codes;
@@ -29,6 +29,8 @@ use utoipa::ToSchema;
 const WAIT: Duration = Duration::from_secs(2);
 /// The pause between two looks: at an opening the log changes hundreds of times a second, mostly for others.
 const LOOK_EVERY: Duration = Duration::from_millis(20);
+/// The pause between two looks at another node's unit, whose commits aren't announced here.
+const LOOK_AT_OTHERS_EVERY: Duration = Duration::from_millis(50);
 
 /// How to pay.
 #[derive(Deserialize, ToSchema)]
@@ -85,7 +87,7 @@ pub(super) async fn pay(
         serde_json::from_str(&accepted.reply).map_err(|error| Problem::internal("reading a payment's recorded answer", &error))?;
     if started.state != PaymentState::InFlight {
         // A repeated command tells the payment as it is now, so its own position may lie before the outcome.
-        let position = accepted.position.max(*api.0.executor.committed().borrow());
+        let position = accepted.position.max(api.0.executor.last_committed());
         return Ok(sender.with_limits(done(StatusCode::OK, &Done { position, ..accepted })));
     }
     let known = Answer { position: accepted.position, reply: started };
@@ -97,7 +99,8 @@ pub(super) async fn pay(
     Ok(sender.with_limits(answer))
 }
 
-/// The payment, once it isn't in flight any more. Looks again whenever something was committed.
+/// The payment, once it isn't in flight any more. Looks again whenever something was committed here, and now and then, for
+/// what another node commits.
 async fn outcome(api: &Api, performance: PerformanceId, started: &Answer<PaymentReply>) -> Result<Answer<PaymentReply>, Problem> {
     let mut committed = api.0.executor.committed();
     loop {
@@ -110,7 +113,7 @@ async fn outcome(api: &Api, performance: PerformanceId, started: &Answer<Payment
             _ => {}
         }
         tokio::time::sleep(LOOK_EVERY).await;
-        if committed.changed().await.is_err() {
+        if let Ok(Err(_)) = tokio::time::timeout(LOOK_AT_OTHERS_EVERY, committed.changed()).await {
             return Err(Problem::new(codes::BUSY).retry_after(Duration::from_secs(1))); // the executor has stopped
         }
     }
@@ -131,15 +134,9 @@ struct Seen {
 }
 
 async fn look(api: &Api, performance: PerformanceId, payment: PaymentId) -> Result<Option<Seen>, Problem> {
-    let find = move |unit: &Unit| {
-        let Unit::Performance(hall) = unit else { return None };
-        let seats = hall.performance();
-        Some((seats.payment_reply(payment)?, seats.payer(payment)?))
-    };
-    let found = api.0.executor.inspect(UnitId::Performance(performance), find).await?;
-    // Read after the look: what the look saw was committed, and announced, before.
-    let position = *api.0.executor.committed().borrow();
-    Ok(found.map(|(reply, payer)| Seen { reply, payer: Actor::Account(payer), position }))
+    let seen = api.0.executor.ask(UnitId::Performance(performance), PaymentOf { payment }).await?;
+    let position = seen.position;
+    Ok(seen.answer.map(|(reply, payer)| Seen { reply, payer: Actor::Account(payer), position }))
 }
 
 socketing_service::error_responses!(

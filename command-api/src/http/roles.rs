@@ -3,6 +3,7 @@
 use super::Api;
 use super::answer::Answer;
 use super::command::{Sender, body_command_errors};
+use crate::executor::RoleOf;
 use axum::extract::State;
 use axum::http::StatusCode;
 use axum::response::Response;
@@ -12,7 +13,7 @@ use socketing_domain::account::{Command, Role};
 use socketing_domain::event::Actor;
 use socketing_domain::refusal::Reason;
 use socketing_domain::reply::DoneReply;
-use socketing_domain::unit::{self, Unit, UnitId};
+use socketing_domain::unit::{self, UnitId};
 use socketing_service::extract::{Json, Path};
 use socketing_service::openapi::CommandHeaders;
 use socketing_service::{Code, Problem};
@@ -22,8 +23,8 @@ use utoipa::ToSchema;
 /// The system's own parts may do what operators may.
 pub(super) async fn role_of(api: &Api, actor: &Actor) -> Result<Role, Problem> {
     let Actor::Account(account) = actor else { return Ok(Role::Operator) };
-    let role = |unit: &Unit| if let Unit::Account(account) = unit { account.role() } else { None };
-    Ok(api.0.executor.inspect(UnitId::Account(*account), role).await?.unwrap_or_default())
+    let seen = api.0.executor.ask(UnitId::Account(*account), RoleOf {}).await?;
+    Ok(seen.answer.unwrap_or_default())
 }
 
 /// Refuses whoever has none of these roles.

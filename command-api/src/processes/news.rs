@@ -4,12 +4,12 @@
 //! the moment at which the provider is asked.
 
 use super::intent::Intent;
-use crate::executor::{Executor, Rejected};
+use crate::executor::{Executor, PaymentOf, Rejected};
 use crate::payments::Charge;
 use crate::payments::card::Reference;
 use socketing_domain::PaymentId;
 use socketing_domain::reply::PaymentState;
-use socketing_domain::unit::{Unit, UnitId};
+use socketing_domain::unit::UnitId;
 use socketing_event_store::StoreError;
 use sqlx::{PgPool, types::Json};
 use uuid::Uuid;
@@ -33,12 +33,8 @@ pub(crate) enum NotTaken {
 pub(crate) async fn news_of(pool: &PgPool, executor: &Executor, reference: Reference) -> Result<(), NotTaken> {
     hurry(pool, reference).await?;
     let payment = PaymentId(reference.id);
-    let look = move |unit: &Unit| {
-        let Unit::Performance(hall) = unit else { return None };
-        Some((hall.performance().payment_reply(payment)?, hall.performance().payer(payment)?))
-    };
-    let seen = executor.inspect(UnitId::Performance(reference.performance), look).await.map_err(NotTaken::Performance)?;
-    let Some((reply, account)) = seen.filter(|(reply, _)| reply.state != PaymentState::Succeeded) else { return Ok(()) };
+    let seen = executor.ask(UnitId::Performance(reference.performance), PaymentOf { payment }).await.map_err(NotTaken::Performance)?;
+    let Some((reply, account)) = seen.answer.filter(|(reply, _)| reply.state != PaymentState::Succeeded) else { return Ok(()) };
     let charge = Charge { performance: reference.performance, booking: reply.booking_id, payment, account, amount: reply.amount };
     Ok(ask(pool, &Intent::AskAgain(charge), reference.id).await?)
 }

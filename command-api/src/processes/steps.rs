@@ -1,13 +1,13 @@
 //! Carrying intents out: commands through the executor, each with a key of its own.
 
 use super::intent::Intent;
-use crate::executor::{Executor, Rejected, Request};
+use crate::executor::{DetailsOf, Executor, Rejected, Request};
 use crate::payments::card::CardProvider;
 use crate::payments::{Charge, Doubt, Payments, Provider, Refund, SocketPay, Verdict};
 use socketing_domain::event::Actor;
 use socketing_domain::refusal::Reason;
 use socketing_domain::show::Details;
-use socketing_domain::unit::{Command, Unit, UnitId};
+use socketing_domain::unit::{Command, UnitId};
 use socketing_domain::{AccountId, BookingId, PaymentId, PerformanceId, RefundId, ShowId, performance, waiting_room, wallet};
 use socketing_event_store::StoreError;
 use uuid::Uuid;
@@ -94,13 +94,9 @@ impl Steps<'_> {
     }
 
     async fn details(&self, show: ShowId) -> Result<Details, StepError> {
-        let look = move |unit: &Unit| match unit {
-            Unit::Show(show) => show.details().cloned(),
-            _ => None,
-        };
-        let details = self.executor.inspect(UnitId::Show(show), look).await;
-        let details = details.map_err(|rejected| StepError::NotTaken { step: "look at the show", rejected })?;
-        details.ok_or(StepError::NoDetails(show))
+        let seen = self.executor.ask(UnitId::Show(show), DetailsOf {}).await;
+        let seen = seen.map_err(|rejected| StepError::NotTaken { step: "look at the show", rejected })?;
+        seen.answer.ok_or(StepError::NoDetails(show))
     }
 
     /// Has a payment taken by its provider, then tells the performance what came of it.

@@ -74,6 +74,27 @@ async fn a_command_sent_twice_takes_effect_once_also_after_a_restart() -> Result
     Ok(())
 }
 
+/// The table of outcomes has a partition per day, and no index over all of them: that a key counts once is the writer's.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_key_from_before_midnight_has_the_same_answer_after_it() -> Result<()> {
+    let mut stage = Stage::new(2, 10, roomy()).await?;
+    let (fan, loser) = (stage.fan().await?, stage.fan().await?);
+    let (held, refused) = (hold_seats(HoldId::new(), &[3]), hold_seats(HoldId::new(), &[3]));
+    let first = stage.send(Actor::Account(fan), "key", held.clone()).await?;
+    let no = refusal(stage.send(Actor::Account(loser), "key", refused.clone()).await.unwrap_err());
+    let moved = sqlx::query("update command_log set recorded_on = recorded_on - 1 where key = 'key'").execute(&stage.db.pool).await?;
+    assert_eq!(moved.rows_affected(), 2, "both were recorded yesterday");
+    stage.restart().await?;
+    let again = stage.send(Actor::Account(fan), "key", held).await?;
+    assert!(again.replayed);
+    assert_eq!(first.body(), again.body());
+    assert_eq!(refusal(stage.send(Actor::Account(loser), "key", refused).await.unwrap_err()), no);
+    let another = stage.send(Actor::Account(fan), "key", hold_seats(HoldId::new(), &[4])).await;
+    assert!(matches!(another, Err(Rejected::KeyReused)));
+    assert_eq!(count(&stage, "SeatsHeld").await?, 1);
+    Ok(())
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn the_same_command_many_times_at_once_takes_effect_once() -> Result<()> {
     let stage = Stage::new(2, 10, roomy()).await?;
@@ -134,14 +155,18 @@ async fn another_owner_fences_this_one_out() -> Result<()> {
     let fan = stage.fan().await?;
     let before = log::head(&stage.db.pool).await?.position;
     // Another node takes every shard, between two batches of ours.
-    sqlx::query("update shard_leases set owner = gen_random_uuid(), epoch = epoch + 1, expires_at = clock_timestamp() + interval '1 hour'")
+    // (The one `hold` below may wait for that node, in vain.)
+    sqlx::query("insert into nodes (node, address, expires_at) values (gen_random_uuid(), 'http://127.0.0.1:9', clock_timestamp() + interval '1 hour')")
+        .execute(&stage.db.pool)
+        .await?;
+    sqlx::query("update shard_leases set epoch = epoch + 1, owner = (select node from nodes where address = 'http://127.0.0.1:9')")
         .execute(&stage.db.pool)
         .await?;
     let rejected = stage.hold(fan, &[1]).await.unwrap_err();
     assert!(matches!(rejected, Rejected::Busy { .. }), "{rejected}");
     assert_eq!(log::head(&stage.db.pool).await?.position, before, "a stale epoch writes nothing");
     // It goes away; this one takes over again, and knows everything.
-    sqlx::query("update shard_leases set expires_at = '-infinity'").execute(&stage.db.pool).await?;
+    sqlx::query("update nodes set expires_at = '-infinity' where address = 'http://127.0.0.1:9'").execute(&stage.db.pool).await?;
     eventually("the shards are ours again", || async { stage.hold(fan, &[1]).await.is_ok() }).await;
     assert_eq!(count(&stage, "SeatsHeld").await?, 1);
     assert_dense(&stage).await
@@ -159,7 +184,7 @@ async fn commits_cut_off_in_the_middle_lose_and_double_nothing() -> Result<()> {
     let cut = async {
         for _ in 0..20 {
             let head = log::head(&stage.db.pool).await?.position;
-            sqlx::query("select pg_terminate_backend(pid) from pg_stat_activity where application_name = 'socketing-committer' and datname = current_database()")
+            sqlx::query("select pg_terminate_backend(pid) from pg_stat_activity where application_name like 'socketing-committer %' and datname = current_database()")
                 .execute(&stage.db.pool)
                 .await?;
             eventually("commits go on", || async { log::head(&stage.db.pool).await.is_ok_and(|now| now.position > head + 20) }).await;

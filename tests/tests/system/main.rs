@@ -20,3 +20,4 @@ mod projections_rows;
 mod projections_runner;
 mod recovery;
 mod relay;
+mod shards;

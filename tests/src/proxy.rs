@@ -1,0 +1,184 @@
+//! A small TCP proxy that a test puts between two parts of the system, to break what is between them.
+
+use std::net::SocketAddr;
+use std::sync::{Arc, Mutex, PoisonError};
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::tcp::{OwnedReadHalf, OwnedWriteHalf};
+use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::watch;
+use tokio_util::sync::CancellationToken;
+
+/// Bytes handed on at once.
+const CHUNK_BYTES: usize = 16 * 1024;
+
+/// The message of PostgreSQL's protocol that ends a statement.
+const SYNC: &[u8] = b"S\0\0\0\x04";
+
+/// What happens to what is sent.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+enum Line {
+    /// It arrives.
+    Whole,
+    /// It is kept back, both ways, and nobody is told.
+    Stalled,
+    /// What a client of PostgreSQL sends arrives, but of a statement with this text in it not the `Sync` that ends it: it
+    /// runs, and isn't committed.
+    WithoutSync(&'static str),
+    /// New connections are closed at once.
+    Broken,
+}
+
+/// A proxy on a port of its own, gone with this value.
+#[derive(Debug)]
+pub struct FaultProxy {
+    address: SocketAddr,
+    line: watch::Sender<Line>,
+    /// Ends the connections that are open now.
+    cut: Arc<Mutex<CancellationToken>>,
+    stop: CancellationToken,
+}
+
+impl Drop for FaultProxy {
+    fn drop(&mut self) {
+        self.stop.cancel();
+        self.cut();
+    }
+}
+
+impl FaultProxy {
+    /// A way to this server, as `host:port`.
+    ///
+    /// # Panics
+    /// If there is no port.
+    pub async fn start(server: &str) -> FaultProxy {
+        let listener = TcpListener::bind("127.0.0.1:0").await.expect("a free port");
+        let address = listener.local_addr().expect("the port");
+        let (line, stop) = (watch::Sender::new(Line::Whole), CancellationToken::new());
+        let cut = Arc::new(Mutex::new(CancellationToken::new()));
+        let accepting = accept(listener, server.to_owned(), line.subscribe(), cut.clone());
+        let stopping = stop.clone();
+        tokio::spawn(async move { stopping.run_until_cancelled(accepting).await });
+        FaultProxy { address, line, cut, stop }
+    }
+
+    /// The same URL, by way of this proxy.
+    ///
+    /// # Panics
+    /// If the URL has no host.
+    #[must_use]
+    pub fn url(&self, url: &str) -> String {
+        let (start, end) = authority(url);
+        format!("{}{}{}", &url[..start], self.address, &url[end..])
+    }
+
+    /// Ends every connection that is open, without a word.
+    pub fn cut(&self) {
+        let mut cut = self.cut.lock().unwrap_or_else(PoisonError::into_inner);
+        std::mem::take(&mut *cut).cancel();
+    }
+
+    /// Ends every connection, and lets none come about until [`FaultProxy::heal`].
+    pub fn break_off(&self) {
+        self.line.send_replace(Line::Broken);
+        self.cut();
+    }
+
+    /// Keeps everything back that is sent, both ways, until [`FaultProxy::heal`].
+    pub fn stall(&self) {
+        self.line.send_replace(Line::Stalled);
+    }
+
+    /// Lets a statement with this text run, and keeps back what ends and so commits it, until [`FaultProxy::heal`]: as if
+    /// the client had been stopped in the middle of a statement.
+    pub fn hold_sync_of(&self, text: &'static str) {
+        self.line.send_replace(Line::WithoutSync(text));
+    }
+
+    /// Lets everything through again.
+    pub fn heal(&self) {
+        self.line.send_replace(Line::Whole);
+    }
+}
+
+/// The host and port that a URL names.
+///
+/// # Panics
+/// If it names none.
+#[must_use]
+pub fn host_and_port(url: &str) -> &str {
+    let (start, end) = authority(url);
+    &url[start..end]
+}
+
+/// Where host and port stand in a URL.
+fn authority(url: &str) -> (usize, usize) {
+    let start = url.find("://").map_or(0, |at| at + 3);
+    let end = url[start..].find(['/', '?']).map_or(url.len(), |at| start + at);
+    let start = url[start..end].rfind('@').map_or(start, |at| start + at + 1);
+    assert!(start < end, "{url} names no host");
+    (start, end)
+}
+
+async fn accept(listener: TcpListener, server: String, line: watch::Receiver<Line>, cut: Arc<Mutex<CancellationToken>>) {
+    while let Ok((client, _)) = listener.accept().await {
+        if *line.borrow() == Line::Broken {
+            continue;
+        }
+        let cut = cut.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        let (server, line) = (server.clone(), line.clone());
+        tokio::spawn(async move { cut.run_until_cancelled(carry(client, server, line)).await });
+    }
+}
+
+/// Carries one connection, until either end closes it.
+async fn carry(client: TcpStream, server: String, line: watch::Receiver<Line>) {
+    let Ok(server) = TcpStream::connect(&server).await else { return };
+    let _ = (client.set_nodelay(true), server.set_nodelay(true));
+    let ((from_client, to_client), (from_server, to_server)) = (client.into_split(), server.into_split());
+    tokio::select! {
+        () = pump(from_client, to_server, line.clone()) => {}
+        () = pump(from_server, to_client, line) => {}
+    }
+}
+
+async fn pump(mut from: OwnedReadHalf, mut to: OwnedWriteHalf, mut line: watch::Receiver<Line>) {
+    let mut chunk = vec![0; CHUNK_BYTES];
+    while let Ok(read @ 1..) = from.read(&mut chunk).await {
+        if hand_on(&chunk[..read], &mut to, &mut line).await.is_none() {
+            return;
+        }
+    }
+}
+
+/// `None` if the other end or the proxy is gone.
+async fn hand_on(chunk: &[u8], to: &mut OwnedWriteHalf, line: &mut watch::Receiver<Line>) -> Option<()> {
+    let now = *line.wait_for(|line| *line != Line::Stalled).await.ok()?;
+    let kept = if matches!(now, Line::WithoutSync(text) if ends_statement(chunk, text.as_bytes())) { SYNC.len() } else { 0 };
+    let (first, last) = chunk.split_at(chunk.len() - kept);
+    to.write_all(first).await.ok()?;
+    if kept > 0 {
+        line.wait_for(|line| !matches!(line, Line::WithoutSync(_) | Line::Stalled)).await.ok()?;
+        to.write_all(last).await.ok()?;
+    }
+    Some(())
+}
+
+fn ends_statement(chunk: &[u8], text: &[u8]) -> bool {
+    chunk.ends_with(SYNC) && chunk.windows(text.len()).any(|part| part == text)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_host_of_a_url_is_found() {
+        for (url, host) in [
+            ("postgres://u:p@h:1/postgres?sslmode=disable", "h:1"),
+            ("http://127.0.0.1:8600", "127.0.0.1:8600"),
+            ("nats://reader:secret@127.0.0.1:4222", "127.0.0.1:4222"),
+        ] {
+            assert_eq!(host_and_port(url), host);
+        }
+    }
+}
