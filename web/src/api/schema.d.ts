@@ -1799,8 +1799,8 @@ export interface components {
         };
         /**
          * Format: date-time
-         * @description A moment, in milliseconds since 1970-01-01T00:00:00Z. Written as RFC 3339, so it lies in the years 0 to 9999: what is
-         *     outside them becomes the nearest moment inside.
+         * @description A moment, in milliseconds since 1970-01-01T00:00:00Z. Written as RFC 3339 (in snapshots, as the number), so it lies in
+         *     the years 0 to 9999: what is outside them becomes the nearest moment inside.
          * @example 2026-08-01T11:00:00Z
          */
         Timestamp: string;
