@@ -47,6 +47,16 @@ struct Load {
     echo: bool,
 }
 
+impl Load {
+    /// The next wish, until the time is over or everything is sold out.
+    fn wish(&self) -> Option<Wish> {
+        if self.measure.window().over() {
+            return None;
+        }
+        if self.echo { Some(self.venue.any_wish()) } else { self.venue.wish() }
+    }
+}
+
 pub(crate) async fn run(common: &Common, args: &HoldArgs) -> Result<Figures> {
     let pool = pool(common).await?;
     let venue = {
@@ -94,10 +104,7 @@ async fn closed_loop(server: &Running, load: &Arc<Load>, connections: usize) -> 
 }
 
 async fn client(mut connection: Connection, load: Arc<Load>) -> Result<()> {
-    while let Some(wish) = load.venue.wish() {
-        if load.measure.window().over() {
-            return Ok(());
-        }
+    while let Some(wish) = load.wish() {
         let since = Instant::now();
         let ended = ask(&mut connection, &load, wish).await?;
         load.measure.ended(ended, since);
@@ -118,7 +125,7 @@ async fn open_loop(server: &Running, load: &Arc<Load>, connections: usize, rate:
                 let due = begin + Duration::from_secs_f64(turn as f64 / f64::from(rate));
                 turn += connections;
                 tokio::time::sleep_until(due.into()).await;
-                let Some(wish) = load.venue.wish().filter(|_| !load.measure.window().over()) else { return anyhow::Ok(()) };
+                let Some(wish) = load.wish() else { return anyhow::Ok(()) };
                 let ended = ask(&mut connection, &load, wish).await?;
                 load.measure.ended(ended, due);
             }

@@ -60,6 +60,12 @@ impl Venue {
         Ok(Venue { people, performances: on_sale, hot, next: AtomicUsize::new(0) })
     }
 
+    /// Someone's wish, again and again: for what sells nothing.
+    pub(crate) fn any_wish(&self) -> Wish {
+        let seat = self.next.fetch_add(1, Ordering::Relaxed) % self.people.len();
+        Wish { performance: self.performances[0], account: self.people[seat], seat: seat as u32 }
+    }
+
     /// The next wish that nobody had yet; `None` when everything is sold out.
     pub(crate) fn wish(&self) -> Option<Wish> {
         let nth = self.next.fetch_add(1, Ordering::Relaxed);
