@@ -50,6 +50,10 @@ pub struct CommandApiArgs {
     #[arg(long, env = "SOCKETING_SNAPSHOT_EVENTS", default_value_t = crate::snapshots::EVENTS_DEFAULT, value_parser = clap::value_parser!(u64).range(1..))]
     pub snapshot_events: u64,
 
+    /// Days for which a repeated command gets its first answer. Refusals are kept longer, in the table `refusals`.
+    #[arg(long, env = "SOCKETING_OUTCOME_DAYS", default_value_t = crate::retention::OUTCOME_DAYS_DEFAULT, value_parser = clap::value_parser!(u32).range(2..=3650))]
+    pub outcome_days: u32,
+
     /// Commands of one account.
     #[arg(long, env = "SOCKETING_COMMAND_RATE", default_value = "50/s", value_parser = Rate::from_str)]
     pub command_rate: Rate,

@@ -7,4 +7,5 @@ pub mod http;
 pub mod payments;
 pub mod plans;
 pub mod processes;
+pub mod retention;
 pub mod snapshots;

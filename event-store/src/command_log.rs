@@ -2,7 +2,7 @@
 
 use futures::TryStreamExt;
 use sha2::{Digest, Sha256};
-use sqlx::{PgExecutor, Row};
+use sqlx::{Executor as _, PgConnection, PgExecutor, Row};
 use uuid::Uuid;
 
 /// Names a command by its unit's kind, its sender and its key: the first half of their SHA-256. Two that collide would
@@ -105,5 +105,62 @@ pub async fn keys(db: impl PgExecutor<'_>, unit: Uuid, limit: usize) -> Result<V
 /// The database's; a week of tries is left.
 pub async fn make_partitions(db: impl PgExecutor<'_>) -> Result<(), sqlx::Error> {
     sqlx::query("select make_command_log_partitions(7)").execute(db).await?;
+    Ok(())
+}
+
+/// A day's partition that has had its time.
+#[derive(sqlx::FromRow)]
+struct OldDay {
+    name: String,
+    /// Whether it is still a part of `command_log`; one that isn't was left by a process that died in between.
+    attached: bool,
+    /// Whether its detaching was begun and not ended, for the same reason.
+    pending: bool,
+}
+
+/// Drops the outcomes of days (UTC) before the last `keep_days`, and copies their refusals to `refusals` first. Whoever
+/// writes isn't stopped: partitions are detached concurrently, which is why this needs a connection without a transaction
+/// or a timeout. Harmless to repeat; one process at a time does it. Returns how many days went.
+///
+/// # Errors
+/// The database's; what is left is done by the next call.
+pub async fn drop_old_days(connection: &mut PgConnection, keep_days: u32) -> Result<usize, sqlx::Error> {
+    let ours: bool =
+        sqlx::query_scalar("select pg_try_advisory_lock(hashtext('socketing command_log'))").fetch_one(&mut *connection).await?;
+    if !ours {
+        return Ok(0);
+    }
+    let days: Vec<OldDay> = sqlx::query_as(
+        "select c.relname::text as name, i.inhrelid is not null as attached, coalesce(i.inhdetachpending, false) as pending
+         from pg_class c left join pg_inherits i on i.inhrelid = c.oid
+         where c.relkind = 'r' and c.relname ~ '^command_log_[0-9]{8}$'
+           and c.relnamespace = (select relnamespace from pg_class where oid = 'command_log'::regclass)
+           and to_date(right(c.relname, 8), 'YYYYMMDD') < (now() at time zone 'utc')::date - $1
+         order by c.relname",
+    )
+    .bind(keep_days as i32)
+    .fetch_all(&mut *connection)
+    .await?;
+    for day in &days {
+        drop_day(connection, day).await?;
+    }
+    Ok(days.len())
+}
+
+async fn drop_day(connection: &mut PgConnection, OldDay { name, attached, pending }: &OldDay) -> Result<(), sqlx::Error> {
+    // The names are the catalogue's own, of letters, digits and underscores.
+    let copy = format!(
+        "insert into refusals (command_id, recorded_on, unit, unit_kind, actor, command, status, body, position, cause_type, cause_sequence, recorded_at)
+         select command_id, recorded_on, unit, unit_kind, actor, command, status, body, position, cause_type, cause_sequence, recorded_at
+         from {name} where status >= 400
+         on conflict (command_id) do nothing"
+    );
+    connection.execute(copy.as_str()).await?;
+    if *attached {
+        let how = if *pending { "finalize" } else { "concurrently" };
+        connection.execute(format!("alter table command_log detach partition {name} {how}").as_str()).await?;
+    }
+    connection.execute(format!("drop table {name}").as_str()).await?;
+    tracing::info!(partition = name, "outcomes of commands that had their time are dropped; their refusals are kept");
     Ok(())
 }

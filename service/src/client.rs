@@ -57,7 +57,7 @@ impl Client {
 impl<S: Send + Sync> FromRequestParts<S> for Client {
     type Rejection = Infallible;
 
-    /// What [`identify`] found; in a router without that layer, this machine.
+    /// What the layers around all routes found; in a router without them, this machine.
     async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Infallible> {
         let local = Client { address: Ipv4Addr::LOCALHOST.into(), https: false };
         Ok(parts.extensions.get().copied().unwrap_or(local))

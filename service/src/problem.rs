@@ -246,7 +246,7 @@ impl fmt::Display for Problem {
 impl Error for Problem {}
 
 impl IntoResponse for Problem {
-    /// In English and without the request's path: [`Told::render`] writes it anew with both.
+    /// In English and without the request's path: the layers around all routes write it anew with both.
     fn into_response(self) -> Response {
         self.respond(Language::default(), None, None)
     }

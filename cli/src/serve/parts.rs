@@ -7,7 +7,7 @@ use async_nats::jetstream;
 use socketing_command_api::executor::Executor;
 use socketing_command_api::http::Api;
 use socketing_command_api::plans::PlanStore;
-use socketing_command_api::{processes, snapshots};
+use socketing_command_api::{processes, retention, snapshots};
 use socketing_domain::SystemClock;
 use socketing_domain::unit::SHARDS;
 use socketing_event_store::PgPool;
@@ -163,7 +163,8 @@ impl Commands {
         let processes = Background::new();
         let (stop, managers) = (processes.stop.clone(), executor.clone());
         processes.tasks.spawn(processes::run(pool.clone(), Some(jetstream.clone()), managers, payments, stop.clone()));
-        processes.tasks.spawn(snapshots::run(pool.clone(), args.command_api.snapshot_events, stop));
+        processes.tasks.spawn(snapshots::run(pool.clone(), args.command_api.snapshot_events, stop.clone()));
+        processes.tasks.spawn(retention::run(pool.clone(), args.command_api.outcome_days, stop));
         let options = StreamOptions { replicas: args.nats_replicas as usize, window_bytes: args.nats_window_bytes };
         let client = nats(relay_url, "socketing-relay").await?;
         let relay = Relay::new(pool.clone(), &client, options, Some(executor.committed()));

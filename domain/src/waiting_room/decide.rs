@@ -32,7 +32,7 @@ impl WaitingRoom {
             Command::LeaveQueue => self.leave(actor.person()?, now),
             Command::Depart { account } => {
                 actor.system()?;
-                Ok(self.pass(*account, now).map(|entry| self.departed(entry, Departure::Booked)).into_iter().collect())
+                Ok(self.pass(*account, now).map(|entry| departed(&entry, Departure::Booked)).into_iter().collect())
             }
         }
     }
@@ -60,8 +60,8 @@ impl WaitingRoom {
         let people = facts.members.len() as u32;
         self.must_fit(opening, entry, people, now)?;
         let over = self.over(&facts.members, now)?;
-        let leaving: u32 = over.iter().map(|entry| entry.people()).sum();
-        let mut events: Vec<Event> = over.into_iter().map(|entry| self.departed(entry, Departure::SessionOver)).collect();
+        let leaving: u32 = over.iter().map(Entry::people).sum();
+        let mut events: Vec<Event> = over.iter().map(|entry| departed(entry, Departure::SessionOver)).collect();
         let number = self.last_number + 1;
         events.push(Event::QueueJoined { entry, number, account, party: facts.party, members: facts.members.clone() });
         if self.queue.is_empty() && self.people_inside - leaving + people <= opening.capacity {
@@ -80,7 +80,7 @@ impl WaitingRoom {
             let capacity = opening.capacity;
             return refuse(Reason::Invalid, format!("the party has {people} people; at most {capacity} may be inside at once"));
         }
-        if self.entries.contains_key(&entry) || self.departed.get(&entry).is_some() {
+        if self.ids.contains(&entry) || self.departed.get(&entry).is_some() {
             return refuse(Reason::IdTaken, format!("entry {entry} is another place of this line"));
         }
         if (self.people_waiting + people) as usize > WAITING_MAX {
@@ -90,34 +90,30 @@ impl WaitingRoom {
     }
 
     /// The places of these people whose visits have run out. None of them may have another place.
-    fn over(&self, members: &[AccountId], now: Timestamp) -> Result<Vec<&Entry>, Refusal> {
-        let mut over: Vec<&Entry> = Vec::new();
+    fn over(&self, members: &[AccountId], now: Timestamp) -> Result<Vec<Entry<'_>>, Refusal> {
+        let mut over: Vec<Entry<'_>> = Vec::new();
         for member in members {
             match self.kept_place(*member) {
                 None => {}
-                Some((_, entry)) if !entry.is_over(now) => {
+                Some(entry) if !entry.is_over(now) => {
                     return refuse(Reason::InAnotherParty, format!("account {member} has a place of its own in the line"));
                 }
-                Some((_, entry)) if over.iter().any(|known| known.number == entry.number) => {}
-                Some((_, entry)) => over.push(entry),
+                Some(entry) if over.iter().any(|known| known.number == entry.number) => {}
+                Some(entry) => over.push(entry),
             }
         }
         Ok(over)
     }
 
     fn leave(&self, account: AccountId, now: Timestamp) -> Result<Vec<Event>, Refusal> {
-        let Some((_, entry)) = self.kept_place(account) else {
+        let Some(entry) = self.kept_place(account) else {
             return refuse(Reason::NotInLine, "this account has no place in this line");
         };
-        if entry.account != account {
+        if entry.account() != account {
             return refuse(Reason::NotLeader, "a party's place is its leader's to give up");
         }
         let reason = if entry.is_over(now) { Departure::SessionOver } else { Departure::Left };
-        Ok(vec![self.departed(entry, reason)])
-    }
-
-    fn departed(&self, entry: &Entry, reason: Departure) -> Event {
-        Event::EntryDeparted { entry: self.places[&entry.account], number: entry.number, reason }
+        Ok(vec![departed(&entry, reason)])
     }
 
     /// What time alone has done until `now`: visits that ended, and who may come in instead. At most `most` events.
@@ -128,19 +124,18 @@ impl WaitingRoom {
         };
         let mut inside = self.people_inside;
         let mut events = Vec::new();
-        for (_, id) in self.sessions.iter().take_while(|(ends_at, _)| *ends_at <= now).take(most) {
-            let entry = &self.entries[id];
+        for (_, number) in self.sessions.iter().take_while(|(ends_at, _)| *ends_at <= now).take(most) {
+            let entry = self.entry(*number);
             inside -= entry.people();
-            events.push(Event::EntryDeparted { entry: *id, number: entry.number, reason: Departure::SessionOver });
+            events.push(departed(&entry, Departure::SessionOver));
         }
         let session_ends_at = now.plus_seconds(opening.session_seconds);
-        for id in self.queue.iter() {
-            let entry = &self.entries[&id];
+        for entry in self.waiting() {
             if events.len() >= most || inside + entry.people() > opening.capacity {
                 break;
             }
             inside += entry.people();
-            events.push(Event::EntryAdmitted { entry: id, number: entry.number, session_ends_at });
+            events.push(Event::EntryAdmitted { entry: entry.id(), number: entry.number, session_ends_at });
         }
         events
     }
@@ -149,10 +144,14 @@ impl WaitingRoom {
     #[must_use]
     pub fn next_due(&self) -> Option<Timestamp> {
         let opening = self.opening.as_ref()?;
-        let head = self.queue.iter().next().map(|id| &self.entries[&id]);
+        let head = self.waiting().next();
         if head.is_some_and(|head| self.people_inside + head.people() <= opening.capacity) {
             return Some(opening.sale_opens_at);
         }
         self.sessions.first().map(|(ends_at, _)| *ends_at)
     }
+}
+
+fn departed(entry: &Entry<'_>, reason: Departure) -> Event {
+    Event::EntryDeparted { entry: entry.id(), number: entry.number, reason }
 }

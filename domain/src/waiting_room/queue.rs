@@ -1,7 +1,7 @@
 //! Who waits, in order. Places go from the front, and from anywhere when people give up, and everyone may ask how many
 //! are before them, so the queue counts its places in blocks: the answer for a queue of two million takes microseconds.
 
-use crate::EntryId;
+use super::state::Place;
 use serde::{Deserialize, Serialize};
 use std::collections::VecDeque;
 
@@ -14,7 +14,7 @@ pub(super) struct Queue {
     /// The number of the first slot.
     first: u64,
     /// From the first place that waits to the last number given; empty where a place is no more.
-    slots: VecDeque<Option<EntryId>>,
+    slots: VecDeque<Option<Place>>,
     /// How many places wait in each block of numbers, from the first slot's block on.
     blocks: VecDeque<u32>,
 }
@@ -27,9 +27,9 @@ impl Default for Queue {
 
 impl Queue {
     /// Puts a place at the end. Its number must be the next one.
-    pub(super) fn push(&mut self, number: u64, entry: EntryId) {
+    pub(super) fn push(&mut self, number: u64, place: Place) {
         assert_eq!(number, self.first + self.slots.len() as u64, "numbers are given one after another");
-        self.slots.push_back(Some(entry));
+        self.slots.push_back(Some(place));
         let block = self.block_of(number);
         if block == self.blocks.len() {
             self.blocks.push_back(0);
@@ -38,10 +38,10 @@ impl Queue {
     }
 
     /// Takes a place out.
-    pub(super) fn remove(&mut self, number: u64) {
+    pub(super) fn remove(&mut self, number: u64) -> Place {
+        let slot = number.checked_sub(self.first).and_then(|at| self.slots.get_mut(at as usize));
+        let Some(place) = slot.and_then(Option::take) else { panic!("number {number} doesn't wait") };
         let block = self.block_of(number);
-        let slot = &mut self.slots[(number - self.first) as usize];
-        assert!(slot.take().is_some(), "number {number} doesn't wait");
         self.blocks[block] -= 1;
         while let Some(None) = self.slots.front() {
             self.slots.pop_front();
@@ -50,11 +50,18 @@ impl Queue {
                 self.blocks.pop_front();
             }
         }
+        place
     }
 
-    /// The places that wait, the first first.
-    pub(super) fn iter(&self) -> impl Iterator<Item = EntryId> {
-        self.slots.iter().copied().flatten()
+    /// The place with this number, which must wait.
+    pub(super) fn get(&self, number: u64) -> &Place {
+        let slot = number.checked_sub(self.first).and_then(|at| self.slots.get(at as usize));
+        slot.and_then(Option::as_ref).unwrap_or_else(|| panic!("number {number} doesn't wait"))
+    }
+
+    /// The places that wait with their numbers, the first first.
+    pub(super) fn iter(&self) -> impl Iterator<Item = (u64, &Place)> {
+        (self.first..).zip(&self.slots).filter_map(|(number, slot)| Some((number, slot.as_ref()?)))
     }
 
     /// Whether nobody waits.
@@ -80,6 +87,11 @@ impl Queue {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::{AccountId, EntryId};
+
+    fn place(id: EntryId) -> Place {
+        Place::alone(id, AccountId::new())
+    }
 
     #[test]
     fn counts_like_a_plain_list() {
@@ -93,12 +105,12 @@ mod tests {
             match throw % 5 {
                 0..3 => {
                     let entry = EntryId::new();
-                    queue.push(next, entry);
+                    queue.push(next, place(entry));
                     plain.push((next, entry));
                     next += 1;
                 }
-                3 if !plain.is_empty() => queue.remove(plain.remove(0).0),
-                _ if !plain.is_empty() => queue.remove(plain.remove(throw / 5 % plain.len()).0),
+                3 if !plain.is_empty() => drop(queue.remove(plain.remove(0).0)),
+                _ if !plain.is_empty() => drop(queue.remove(plain.remove(throw / 5 % plain.len()).0)),
                 _ => {}
             }
             assert_eq!(queue.is_empty(), plain.is_empty());
@@ -108,12 +120,12 @@ mod tests {
             }
         }
         assert!(plain.len() > 3_000, "the queue spans several blocks");
-        assert!(queue.iter().eq(plain.iter().map(|(_, entry)| *entry)));
+        assert!(queue.iter().map(|(number, place)| (number, place.id)).eq(plain.iter().copied()));
         for (number, _) in plain {
             queue.remove(number);
         }
         assert!(queue.is_empty() && queue.slots.is_empty() && queue.blocks.iter().sum::<u32>() == 0);
-        queue.push(next, EntryId::new());
+        queue.push(next, place(EntryId::new()));
         assert_eq!(queue.ahead(next), 0);
     }
 
@@ -121,8 +133,8 @@ mod tests {
     #[should_panic(expected = "doesn't wait")]
     fn nobody_goes_twice() {
         let mut queue = Queue::default();
-        queue.push(1, EntryId::new());
-        queue.push(2, EntryId::new());
+        queue.push(1, place(EntryId::new()));
+        queue.push(2, place(EntryId::new()));
         queue.remove(2);
         queue.remove(2);
     }

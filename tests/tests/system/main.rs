@@ -2,6 +2,7 @@
 
 mod cards;
 mod executor;
+mod executor_load;
 mod feed;
 mod http_accounts;
 mod http_cards;
@@ -20,4 +21,5 @@ mod projections_rows;
 mod projections_runner;
 mod recovery;
 mod relay;
+mod retention;
 mod shards;
