@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Iterator, Optional
 
-from . import rust
+from . import rust, tests_run
 from .layout import PROJECT, Layout, lock, need_space
 from .run import run, tail
 from .system import System
@@ -26,7 +26,6 @@ YARDSTICK_S = 10
 YARDSTICK_CLIENTS = 64
 WARM_WAL_GB = 5  # written once: from then on PostgreSQL reuses its WAL segments
 BASELINE = PROJECT / "bench" / "baseline.jsonl"
-CHAOS_FAULTS = 200
 
 
 @dataclass(frozen=True)
@@ -62,7 +61,7 @@ BENCHMARKS = {
 def bench(layout: Layout, arguments: list[str]) -> None:
     names, as_json, compare = _arguments(arguments)
     if names == ["chaos"]:
-        return _chaos(layout)
+        return tests_run.chaos(layout)
     with lock(layout, "bench", "measuring"):
         need_space(layout.data, FREE_GIB, "Measuring")
         with step("Program") as this:
@@ -111,14 +110,6 @@ def _checkout(layout: Layout, revision: str) -> Path:
     run("git worktree", ["git", "-C", PROJECT, "worktree", "add", "--detach", folder, revision], log=layout.logs / "bench-checkout.log")
     shutil.copytree(rust.target_folder(), folder / "target", symlinks=True)
     return folder
-
-
-def _chaos(layout: Layout) -> None:
-    """The seeded faults of the tests, many more of them."""
-    env = {**os.environ, "SOCKETING_CHAOS_FAULTS": os.environ.get("SOCKETING_CHAOS_FAULTS", str(CHAOS_FAULTS))}
-    code = subprocess.call([PROJECT / "dev", "test", "chaos"], env=env)
-    if code != 0:
-        raise Stop(f"chaos ended with code {code}.")
 
 
 class Runs:

@@ -21,6 +21,7 @@ FREE_GIB = 8.0  # the build with its tests, lints and documentation, and the ser
 SCHEMA = PROJECT / "web" / "src" / "api" / "schema.d.ts"
 OPENAPI = PROJECT / "docs" / "api" / "openapi.json"
 DIFF_LINES = 40
+CHAOS_FAULTS = "200"  # without SOCKETING_CHAOS_FAULTS; the test suite itself draws 20
 SMALL_RUSH = ("rush", "--fans", "100", "--seed", "42")
 
 
@@ -39,6 +40,16 @@ def test(layout: Layout, parts: list[str]) -> None:
                 say(f"{part}:")
                 getattr(tests, part)()
     _tell(tests.done, time.monotonic() - began)
+
+
+def chaos(layout: Layout) -> None:
+    """The seeded faults of the tests, as many as SOCKETING_CHAOS_FAULTS says."""
+    faults = os.environ.get("SOCKETING_CHAOS_FAULTS", CHAOS_FAULTS)
+    with lock(layout, "test", "testing"):
+        tests = Tests(layout)
+        tests.provide_rust()
+        with tests.servers_ended():
+            tests.chaos(faults)
 
 
 def _tell(done: list[totals.Total], seconds: float) -> None:
@@ -157,6 +168,12 @@ class Tests:
         with step("API document as the program describes itself") as this:
             self._check_openapi(rust.build(self.layout, this))
             this.note(str(OPENAPI.relative_to(PROJECT)))
+
+    def chaos(self, faults: str) -> None:
+        self._start_postgres()
+        with step(f"{faults} faults under a sale, verified after each group") as this:
+            argv = [self.tools["cargo-nextest"], "nextest", "run", "--locked", "--workspace", "--profile", "chaos", "-E", "test(/^chaos::/)"]
+            self._count("nextest", self._run("chaos", argv, this, {**self._server_env(), "SOCKETING_CHAOS_FAULTS": faults}), this)
 
     def e2e(self) -> None:
         with step("Program") as this:
