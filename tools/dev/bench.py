@@ -194,14 +194,15 @@ class Runs:
         return {key: statistics.median(run[key] for run in runs) if len(runs) > 1 else value for key, value in runs[0].items()}
 
     def _fresh_database(self, program: Path) -> None:
-        script = "drop database if exists socketing with (force); create database socketing owner socketing;"
-        self._psql("postgres", script)
+        self._psql("postgres", "drop database if exists socketing with (force)", "create database socketing owner socketing")
         env = {**os.environ, "DATABASE_URL": self.system.postgres.url()}
         run("migrate", [program, "migrate"], log=self.own.logs / "bench-migrate.log", env=env)
 
-    def _psql(self, database: str, script: str) -> None:
+    def _psql(self, database: str, *statements: str) -> None:
+        """Each statement by itself."""
         url = self.system.postgres.superuser_url().rsplit("/", 1)[0] + f"/{database}"
-        argv = [self.system.postgres.server.bin / "psql", "-X", "-q", "-v", "ON_ERROR_STOP=1", "-d", url, "-c", script]
+        commands = [word for statement in statements for word in ("-c", statement)]
+        argv = [self.system.postgres.server.bin / "psql", "-X", "-q", "-v", "ON_ERROR_STOP=1", "-d", url, *commands]
         run("psql", argv, log=self.own.logs / "bench-psql.log")
 
     def _warm_wal(self) -> None:
@@ -216,7 +217,7 @@ class Runs:
         """pgbench: one durable row a transaction, into a table like `events`."""
         script = self.own.run / "yardstick.sql"
         script.write_text(_YARDSTICK_INSERT)
-        self._psql("socketing", _YARDSTICK_TABLE)
+        self._psql("socketing", *_YARDSTICK_TABLE)
         url = self.system.postgres.superuser_url().rsplit("/", 1)[0] + "/socketing"
         argv = [self.system.postgres.server.bin / "pgbench", "-n", "-M", "prepared", "-c", YARDSTICK_CLIENTS, "-j", 2, "-T", YARDSTICK_S, "-f", script, url]
         log = self.own.logs / "bench-yardstick.log"
@@ -279,14 +280,14 @@ def _table(rows: list[dict]) -> None:
             + ", ".join(f"{key} {value:g}" for key, value in more.items()))
 
 
-_YARDSTICK_TABLE = """
+_YARDSTICK_TABLE = ("""
 create table if not exists yardstick (
     aggregate_type text not null, aggregate_id text not null, sequence bigint not null generated always as identity,
     event_type text not null, event_version text not null, payload json not null, metadata json not null,
     position bigint not null generated always as identity, recorded_at timestamptz not null default clock_timestamp(),
-    primary key (aggregate_type, aggregate_id, sequence));
-create unique index if not exists yardstick_position on yardstick (position);
-"""
+    primary key (aggregate_type, aggregate_id, sequence))""",
+    "create unique index if not exists yardstick_position on yardstick (position)",
+)
 _ID = "0190a8b0-0000-7000-8000-000000000000"
 _YARDSTICK_INSERT = f"""
 insert into yardstick (aggregate_type, aggregate_id, event_type, event_version, payload, metadata) values ('performance', '{_ID}', 'SeatsHeld', '1',
