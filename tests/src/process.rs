@@ -1,6 +1,7 @@
 //! A child process that dies with its test, even if the test is killed.
 
-use std::fs::{File, OpenOptions};
+use crate::eventually;
+use std::fs::{self, File, OpenOptions};
 use std::io::{self, BufRead, BufReader};
 use std::path::Path;
 use std::process::{Child, Command, ExitStatus, Stdio};
@@ -68,12 +69,24 @@ impl TestProcess {
         status
     }
 
-    /// Stops it where it stands (`SIGSTOP`): it answers nothing, and all its connections stay open.
+    /// Stops it where it stands (`SIGSTOP`): it answers nothing, and all its connections stay open. Returns when all its
+    /// threads stand: on a busy machine some still run for a while after the signal.
     ///
     /// # Panics
-    /// If it can't be told.
-    pub fn pause(&self) {
+    /// If it can't be told, or doesn't stop.
+    pub async fn pause(&self) {
         self.signal("-STOP");
+        eventually("every thread of the program stands", || async { self.stands() }).await;
+    }
+
+    /// Whether all its threads are stopped, where the system has `/proc` to tell.
+    fn stands(&self) -> bool {
+        let Ok(threads) = fs::read_dir(format!("/proc/{}/task", self.id)) else { return true };
+        threads.flatten().all(|thread| {
+            // The state follows the program's name, which is in brackets and may hold anything.
+            let stat = fs::read_to_string(thread.path().join("stat")).unwrap_or_default();
+            stat.rsplit_once(") ").is_some_and(|(_, rest)| rest.starts_with('T'))
+        })
     }
 
     /// Lets it go on (`SIGCONT`), as if no time had passed.

@@ -172,7 +172,7 @@ impl System {
                 member.serving.terminate();
             }
             (Fault::Pause { ms, .. }, Some(member)) => {
-                member.serving.process.pause();
+                member.serving.process.pause().await;
                 sleep(Duration::from_millis(ms)).await;
             }
             (Fault::Cut { .. }, Some(member)) => member.proxy.cut(),

@@ -144,9 +144,18 @@ impl Sale {
         self.nodes.lock().unwrap_or_else(PoisonError::into_inner).choose(&mut rand::rng()).expect("there are nodes").clone()
     }
 
-    /// Sends a command to one node, once.
-    pub(crate) async fn send_once(&self, node: &str, fan: &Fan, key: &str, path: &str, body: &Value) -> Result<Reply, reqwest::Error> {
-        self.try_once(node, &Sent { token: fan.token.clone(), key: key.to_owned(), path: path.to_owned(), body: body.clone() }).await
+    /// Sends a command to one node, under the same key again while that is too busy to say anything.
+    pub(crate) async fn ask_one(&self, node: &str, fan: &Fan, key: &str, path: &str, body: &Value) -> Result<Reply, reqwest::Error> {
+        let sent = Sent { token: fan.token.clone(), key: key.to_owned(), path: path.to_owned(), body: body.clone() };
+        let begun = Instant::now();
+        loop {
+            let reply = self.try_once(node, &sent).await?;
+            if reply.status != StatusCode::SERVICE_UNAVAILABLE {
+                return Ok(reply);
+            }
+            assert!(begun.elapsed() < ANSWERED_WITHIN, "{path} isn't answered within {ANSWERED_WITHIN:?}");
+            sleep(AGAIN_AFTER).await;
+        }
     }
 
     async fn try_once(&self, node: &str, sent: &Sent) -> Result<Reply, reqwest::Error> {

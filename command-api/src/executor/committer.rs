@@ -117,6 +117,7 @@ impl Committer {
         tracing::warn!(submissions = submissions.len(), "a batch was fenced: a lease was taken over");
         if let Err(error) = self.keeper.refresh().await {
             tracing::warn!(error = &error as &dyn std::error::Error, "whose the leases are could not be looked up");
+            self.ownership.doubt();
         }
         lose(submissions);
     }

@@ -236,10 +236,11 @@ fn lane(command: &Command) -> Lane {
 }
 
 impl Inner {
-    /// Hands an item to its unit's writer, started if there is none. Never waits.
+    /// Hands an item to its unit's writer, started if there is none. Never waits. The writer of a unit that is another
+    /// node's by then hands its commands back.
     fn send(self: &Arc<Self>, unit: UnitId, lane: Lane, item: Item) -> Result<(), Rejected> {
         let busy = Rejected::Busy { retry_after_s: limits::RETRY_AFTER_S };
-        if self.stopping.is_cancelled() || self.ownership.epoch(unit.shard()).is_none() {
+        if self.stopping.is_cancelled() {
             return Err(busy);
         }
         let mut writers = self.writers();

@@ -116,6 +116,11 @@ impl Ownership {
         self.change().valid_until = asked_at + NODE_TTL;
     }
 
+    /// A lease of ours turned out to be another's, and it can't be looked up which: none counts until our heart beats again.
+    pub(super) fn doubt(&self) {
+        self.change().valid_until = Instant::now();
+    }
+
     /// Whether a look that began after this moment is in the view already.
     pub(super) fn seen_since(&self, moment: Instant) -> bool {
         self.view().seen_at.is_some_and(|seen_at| seen_at >= moment)
