@@ -99,9 +99,17 @@ enum Benchmark {
     Server(server::ServerArgs),
 }
 
-#[tokio::main]
-async fn main() -> Result<()> {
+fn main() -> Result<()> {
     let cli = Cli::parse();
+    // A load generator does with one thread, and leaves the rest of the cores to what it measures.
+    let mut builder = match cli.benchmark {
+        Benchmark::Hold(_) => tokio::runtime::Builder::new_current_thread(),
+        _ => tokio::runtime::Builder::new_multi_thread(),
+    };
+    builder.enable_all().build()?.block_on(run(cli))
+}
+
+async fn run(cli: Cli) -> Result<()> {
     tracing_subscriber::fmt().with_env_filter("warn").with_writer(std::io::stderr).init();
     let common = &cli.common;
     let figures = match &cli.benchmark {

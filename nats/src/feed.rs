@@ -129,14 +129,8 @@ impl Feed {
     /// [`FeedError::OtherHistory`] if the log isn't the one that `from` stands in, or JetStream has one that goes on
     /// differently; otherwise if Postgres can't be asked.
     pub async fn open(pool: PgPool, jetstream: Option<jetstream::Context>, name: &str, from: &Checkpoint) -> Result<Feed, FeedError> {
-        let mismatch = checkpoint::compare(&pool, from).await.map_err(|source| FeedError::Store { reader: name.to_owned(), source })?;
-        let mismatch = match (mismatch, &jetstream) {
-            (None, Some(jetstream)) if crate::is_connected(&jetstream.client()) => {
-                stream::compare_copy(jetstream, &pool, from.incarnation).await.unwrap_or(None) // an outage is waited out later
-            }
-            (mismatch, _) => mismatch,
-        };
-        if let Some(mismatch) = mismatch {
+        let mismatch = Feed::mismatch(&pool, jetstream.as_ref(), from).await;
+        if let Some(mismatch) = mismatch.map_err(|source| FeedError::Store { reader: name.to_owned(), source })? {
             return Err(FeedError::OtherHistory { reader: name.to_owned(), mismatch });
         }
         Ok(Feed {
@@ -154,6 +148,23 @@ impl Feed {
             store_away: false,
             stream_away: false,
         })
+    }
+
+    /// How the log, or JetStream's copy of it, disagrees with a reader's checkpoint; `None` if a feed may go on from there.
+    ///
+    /// # Errors
+    /// If Postgres can't be asked.
+    pub async fn mismatch(
+        pool: &PgPool,
+        jetstream: Option<&jetstream::Context>,
+        from: &Checkpoint,
+    ) -> Result<Option<Mismatch>, StoreError> {
+        match (checkpoint::compare(pool, from).await?, jetstream) {
+            (None, Some(jetstream)) if crate::is_connected(&jetstream.client()) => {
+                Ok(stream::compare_copy(jetstream, pool, from.incarnation).await.unwrap_or(None)) // an outage is waited out later
+            }
+            (mismatch, _) => Ok(mismatch),
+        }
     }
 
     /// The log's incarnation, for the checkpoints of this feed's reader.

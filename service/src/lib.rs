@@ -14,6 +14,7 @@ pub mod language;
 pub mod limit;
 pub mod openapi;
 pub mod problem;
+pub mod secret;
 pub mod server;
 pub mod shutdown;
 pub mod stack;

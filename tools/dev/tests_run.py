@@ -183,7 +183,7 @@ class Tests:
         url = self._start_system(program, pages)
         with step("Browser tests") as this:
             env = {"SOCKETING_URL": url, "SOCKETING_CHROMIUM": str(self.chromium), "CI": os.environ.get("CI", "")}
-            self._count("playwright", web.npm(self.layout, "test-browser", "run", "e2e", more_env={**self.system.environment(url), **env}), this)
+            self._count("playwright", web.npm(self.layout, "test-browser", "run", "e2e", base={**self.system.environment(url), **env}), this)
         with step("A small rush") as this:
             self.system.tool("rush", url, *SMALL_RUSH)
             this.note(" ".join(SMALL_RUSH))

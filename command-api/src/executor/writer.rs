@@ -207,11 +207,14 @@ impl Writer {
                 Some(item) = self.inside.recv(), if room.inside > 0 && draft.has_room() => {
                     room.inside -= 1;
                     hand.take(item);
+                    // Whoever is ready to ask comes first: what is decided together costs less than one after the other.
+                    tokio::task::yield_now().await;
                     continue;
                 }
                 Some(item) = self.line.recv(), if room.line > 0 && draft.has_room() => {
                     room.line -= 1;
                     hand.take(item);
+                    tokio::task::yield_now().await;
                     continue;
                 }
             };

@@ -78,6 +78,21 @@ pub async fn run(pool: PgPool, jetstream: Option<Jetstream>, executor: Executor,
     }
 }
 
+/// How the process managers stand, whichever process runs them, for `/readyz`. They stand still in another history of the
+/// log than their checkpoint's (a restored database): an operator must look.
+///
+/// # Errors
+/// Why they stand still, or that the database can't be asked.
+pub async fn standing(pool: &PgPool, jetstream: &Jetstream) -> Result<String, String> {
+    let told = |error: StoreError| chain(&error);
+    let Some(at) = checkpoint::load(pool, NAME).await.map_err(told)? else { return Ok("nothing has happened yet".to_owned()) };
+    let head = log::head(pool).await.map_err(told)?.position;
+    match Feed::mismatch(pool, Some(jetstream), &at).await.map_err(told)? {
+        None => Ok(format!("at {}, {} events behind", at.position, head.saturating_sub(at.position))),
+        Some(mismatch) => Err(format!("stand still at {} in another history of the log: {mismatch}", at.position)),
+    }
+}
+
 /// Turns events into intents, in order, each batch with its checkpoint.
 async fn follow(pool: &PgPool, jetstream: Option<Jetstream>, lease: &Lease, added: &Added) -> Result<(), Box<dyn Error + Send + Sync>> {
     let mut at = match checkpoint::load(pool, NAME).await? {

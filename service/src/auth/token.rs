@@ -3,9 +3,9 @@
 //! `skt_` and 98 or so characters of URL-safe base64: a version byte, the session's id, the expiry in milliseconds, the
 //! kind of actor and its id or name, then the signature of all that. The prefix lets scanners find leaked tokens.
 
+use crate::secret;
 use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
 use hmac::{Hmac, Mac};
-use rand::RngCore;
 use sha2::Sha256;
 use socketing_domain::{AccountId, Timestamp, event::Actor};
 use sqlx::PgPool;
@@ -80,25 +80,15 @@ impl Tokens {
     /// # Errors
     /// The database's.
     pub async fn load(pool: &PgPool) -> Result<Option<Tokens>, sqlx::Error> {
-        let key: Option<Vec<u8>> =
-            sqlx::query_scalar("select secret from service_secrets where name = $1").bind(SECRET).fetch_optional(pool).await?;
-        Ok(key.map(|key| Tokens::new(&key)))
+        Ok(secret::load(pool, SECRET).await?.map(|key| Tokens::new(&key)))
     }
 
-    /// With the system's key, made now if there is none. Services that start at once end up with one key: the first
-    /// insert wins, and everyone reads the row.
+    /// With the system's key, made now if there is none.
     ///
     /// # Errors
     /// The database's.
     pub async fn load_or_create(pool: &PgPool) -> Result<Tokens, sqlx::Error> {
-        let mut key = [0; 32];
-        rand::rng().fill_bytes(&mut key);
-        sqlx::query("insert into service_secrets (name, secret) values ($1, $2) on conflict (name) do nothing")
-            .bind(SECRET)
-            .bind(&key[..])
-            .execute(pool)
-            .await?;
-        Tokens::load(pool).await?.ok_or(sqlx::Error::RowNotFound)
+        Ok(Tokens::new(&secret::load_or_create(pool, SECRET).await?))
     }
 
     /// The token that says this.

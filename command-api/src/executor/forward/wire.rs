@@ -6,13 +6,13 @@ use crate::executor::request::{Done, Rejected, Request};
 use crate::executor::{limits, question};
 use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
 use hmac::{Hmac, Mac};
-use rand::RngCore;
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 use sha2::Sha256;
 use socketing_domain::event::Actor;
 use socketing_domain::unit::{Command, UnitId};
 use socketing_domain::{AccountId, Refusal};
+use socketing_service::secret;
 use sqlx::PgPool;
 use std::collections::BTreeSet;
 use std::fmt;
@@ -197,18 +197,9 @@ impl Secret {
         Secret(Arc::new(Hmac::new_from_slice(key).expect("HMAC takes keys of any length")))
     }
 
-    /// The system's, made now if there is none. Nodes that start at once end up with one: the first insert wins, and
-    /// everyone reads the row.
+    /// The system's, made now if there is none.
     pub(super) async fn load_or_create(pool: &PgPool) -> Result<Secret, sqlx::Error> {
-        let mut key = [0; 32];
-        rand::rng().fill_bytes(&mut key);
-        sqlx::query("insert into service_secrets (name, secret) values ($1, $2) on conflict (name) do nothing")
-            .bind(SECRET)
-            .bind(&key[..])
-            .execute(pool)
-            .await?;
-        let key: Vec<u8> = sqlx::query_scalar("select secret from service_secrets where name = $1").bind(SECRET).fetch_one(pool).await?;
-        Ok(Secret::new(&key))
+        Ok(Secret::new(&secret::load_or_create(pool, SECRET).await?))
     }
 
     pub(super) fn sign(&self, body: &[u8]) -> String {
