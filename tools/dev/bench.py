@@ -59,14 +59,14 @@ BENCHMARKS = {
 
 
 def bench(layout: Layout, arguments: list[str]) -> None:
-    names, as_json, compare = _arguments(arguments)
+    names, as_json, compare, runs_max = _arguments(arguments)
     if names == ["chaos"]:
         return tests_run.chaos(layout)
     with lock(layout, "bench", "measuring"):
         need_space(layout.data, FREE_GIB, "Measuring")
         with step("Program") as this:
             program = build(this, layout, PROJECT)
-        bench_run = Runs(layout, as_json)
+        bench_run = Runs(layout, as_json, runs_max)
         if compare is not None:
             with step(f"Program as of {compare}") as this:
                 before = build(this, layout, _checkout(layout, compare))
@@ -75,8 +75,8 @@ def bench(layout: Layout, arguments: list[str]) -> None:
             bench_run.all(names, program)
 
 
-def _arguments(arguments: list[str]) -> tuple[list[str], bool, Optional[str]]:
-    names, as_json, compare = [], False, None
+def _arguments(arguments: list[str]) -> tuple[list[str], bool, Optional[str], int]:
+    names, as_json, compare, runs_max = [], False, None, COMPARE_RUNS
     rest = list(arguments)
     while rest:
         word = rest.pop(0)
@@ -84,11 +84,19 @@ def _arguments(arguments: list[str]) -> tuple[list[str], bool, Optional[str]]:
             as_json = True
         elif word == "--compare":
             compare = rest.pop(0) if rest and rest[0] not in BENCHMARKS else "HEAD~1"
+        elif word == "--runs":
+            runs_max = _count(rest.pop(0) if rest else "")
         elif word in BENCHMARKS or word == "chaos":
             names.append(word)
         else:
-            raise Stop(f"There is no benchmark '{word}'. There are: {', '.join(BENCHMARKS)}, chaos; --json; --compare [REVISION].")
-    return names or list(BENCHMARKS), as_json, compare
+            raise Stop(f"There is no benchmark '{word}'. There are: {', '.join(BENCHMARKS)}, chaos; --json; --runs N; --compare [REVISION].")
+    return names or list(BENCHMARKS), as_json, compare, runs_max
+
+
+def _count(word: str) -> int:
+    if not word.isdigit() or int(word) == 0:
+        raise Stop("--runs takes how often each benchmark is run at most, such as: --runs 1")
+    return int(word)
 
 
 def build(this, layout: Layout, project: Path) -> Path:
@@ -113,8 +121,8 @@ def _checkout(layout: Layout, revision: str) -> Path:
 
 
 class Runs:
-    def __init__(self, layout: Layout, as_json: bool) -> None:
-        self.layout, self.as_json = layout, as_json
+    def __init__(self, layout: Layout, as_json: bool, runs_max: int) -> None:
+        self.layout, self.as_json, self.runs_max = layout, as_json, runs_max
         self.own = layout.within("bench")
         self.system = System(self.own, databases_of_others=False)
         self.rows: list[dict] = []
@@ -136,13 +144,23 @@ class Runs:
             self.system.end_now()
 
     def all(self, names: list[str], program: Path) -> None:
-        with self.servers():
-            conditions = self.conditions()
-            for name in names:
-                with step(f"{name}: {BENCHMARKS[name].about}") as this:
-                    row = self.median(name, [self.once(name, program) for _ in range(BENCHMARKS[name].runs)])
-                    this.note(_shown(row))
-                self.rows.append({"name": name, **row, **conditions})
+        """Tells what was measured, also when one of them fails."""
+        try:
+            with self.servers():
+                self._each(names, program)
+        finally:
+            self._tell()
+
+    def _each(self, names: list[str], program: Path) -> None:
+        conditions = self.conditions()
+        for name in names:
+            runs = min(BENCHMARKS[name].runs, self.runs_max)
+            with step(f"{name}: {BENCHMARKS[name].about}") as this:
+                row = self.median(name, [self.once(name, program) for _ in range(runs)])
+                this.note(_shown(row))
+            self.rows.append({"name": name, **row, "runs": runs, **conditions})
+
+    def _tell(self) -> None:
         self._add_ratios()
         for row in self.rows:
             say(json.dumps(row)) if self.as_json else None
@@ -155,8 +173,8 @@ class Runs:
         with self.servers():
             for name in names:
                 old, new = [], []
-                with step(f"{name}: {COMPARE_RUNS} runs of each build") as this:
-                    for _ in range(COMPARE_RUNS):
+                with step(f"{name}: {self.runs_max} runs of each build") as this:
+                    for _ in range(self.runs_max):
                         old.append(_worth(name, self.once(name, before)))
                         new.append(_worth(name, self.once(name, after)))
                     change = statistics.median(new) / statistics.median(old) - 1
