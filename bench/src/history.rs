@@ -40,7 +40,8 @@ pub(crate) fn sale(id: PerformanceId, count: usize) -> impl Iterator<Item = (Str
 
 /// A line in which `count - 1` people wait.
 pub(crate) fn line(id: PerformanceId, count: usize) -> impl Iterator<Item = (StreamId, Event)> {
-    let opened = waiting_room::Event::LineOpened { show: ShowId::new(), sale_opens_at: OPENS, capacity: 1_000, session_seconds: 900 };
+    let (show, rules) = (ShowId::new(), waiting_room::LineRules::original());
+    let opened = waiting_room::Event::LineOpened { show, sale_opens_at: OPENS, capacity: 1_000, session_seconds: 900, rules };
     let joined = (1..count as u64).map(|number| {
         let account = AccountId::new();
         waiting_room::Event::QueueJoined { entry: EntryId::new(), number, account, party: None, members: vec![account] }

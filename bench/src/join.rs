@@ -52,6 +52,7 @@ fn memory_of_a_line() -> Result<f64> {
         sale_opens_at: Timestamp::from_millis(0),
         capacity: 1,
         session_seconds: 900,
+        rules: waiting_room::LineRules::original(),
     });
     for number in 1..=PEOPLE {
         let account = AccountId::new();

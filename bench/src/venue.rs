@@ -103,7 +103,8 @@ pub(crate) async fn put_on_sale(executor: &Executor, performance: PerformanceId,
         prices: vec![CategoryPrice { category: "R".into(), price: Won::new(PRICE).context("a price")? }],
         policies,
     };
-    let open = waiting_room::Command::OpenLine { show, sale_opens_at, capacity, session_seconds: LONG_S };
+    let rules = waiting_room::LineRules::original();
+    let open = waiting_room::Command::OpenLine { show, sale_opens_at, capacity, session_seconds: LONG_S, rules };
     for command in [Command::Performance(schedule), Command::Line(open)] {
         let request = request(performance, Actor::System("bench"), command);
         executor.execute(request).await.map_err(|rejected| anyhow::anyhow!("putting {performance} on sale: {rejected}"))?;

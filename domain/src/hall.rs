@@ -120,7 +120,8 @@ impl Hall {
                 Ok(self.of_performance(events))
             }
             Command::Line(waiting_room::Command::JoinQueue { entry, party }) => self.join(actor, now, *entry, *party),
-            Command::Line(waiting_room::Command::LeaveQueue) => self.leave(actor, now),
+            Command::Line(command @ waiting_room::Command::LeaveQueue) => self.go(actor, actor.person()?, now, command),
+            Command::Line(command @ waiting_room::Command::Evict { account, .. }) => self.go(actor, *account, now, command),
             Command::Line(command) => {
                 let events = self.line.decide(actor, now, &waiting_room::Facts::default(), command)?;
                 Ok(self.of_line(events))
@@ -174,10 +175,10 @@ impl Hall {
         Ok((party.members().to_vec(), party.is_frozen()))
     }
 
-    /// Giving the place up gives up the seats that are held on it.
-    fn leave(&self, actor: Actor, now: Timestamp) -> Decided {
-        let left = self.line.decide(actor, now, &waiting_room::Facts::default(), &waiting_room::Command::LeaveQueue)?;
-        let held = self.performance.let_go(actor.person()?, now);
+    /// Giving a place up, or losing it, gives up the seats that are held on it.
+    fn go(&self, actor: Actor, account: AccountId, now: Timestamp, command: &waiting_room::Command) -> Decided {
+        let left = self.line.decide(actor, now, &waiting_room::Facts::default(), command)?;
+        let held = self.performance.let_go(account, now);
         let mut events = self.of_performance(held.into_iter().collect());
         events.extend(self.of_line(left));
         Ok(events)
@@ -216,7 +217,7 @@ impl Hall {
             Command::Performance(Seats::Pay { payment, booking, .. }) => {
                 self.performance.payment_of(*payment, *booking).map(Reply::Payment)
             }
-            Command::Line(waiting_room::Command::JoinQueue { .. }) => match context.actor {
+            Command::Line(waiting_room::Command::JoinQueue { .. } | waiting_room::Command::ClaimPass) => match context.actor {
                 Actor::Account(account) => self.line.reply(account).map(Reply::Entry),
                 Actor::System(_) => None,
             },

@@ -6,6 +6,7 @@
 pub mod account;
 mod card;
 pub mod clock;
+pub mod draw;
 pub mod event;
 pub mod hall;
 pub mod ids;

@@ -59,3 +59,11 @@ pub const CARD_TOKEN_CHARS_MAX: usize = 80;
 pub const IDEMPOTENCY_KEY_BYTES_MAX: usize = 255;
 /// Free seats named as alternatives when a seat is taken.
 pub const ALTERNATIVES_MAX: usize = 5;
+/// People called in a minute: a thousand a second, more than any hall can use.
+pub const ADMISSIONS_PER_MINUTE_MAX: u32 = 60_000;
+/// Seconds to claim a pass: an hour. Whoever needs longer isn't there.
+pub const CLAIM_SECONDS_MAX: u32 = 3_600;
+/// Seconds that a lobby may be open: a week.
+pub const LOBBY_SECONDS_MAX: u32 = 604_800;
+/// Characters of a reason that someone who runs a line gives, and of a beacon and its source.
+pub const REASON_CHARS_MAX: usize = 200;

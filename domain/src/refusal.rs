@@ -83,6 +83,16 @@ reasons! {
     PaymentVoided = "payment_voided",
     /// The id is taken by something else of the same kind.
     IdTaken = "id_taken",
+    /// Nobody joins this line any more.
+    LineDraining = "line_draining",
+    /// The place wasn't called yet.
+    NotCalled = "not_called",
+    /// The pass wasn't claimed in time.
+    PassExpired = "pass_expired",
+    /// The lobby is being drawn at this moment.
+    DrawUnderWay = "draw_under_way",
+    /// This line has no draw, or it is over.
+    NoDraw = "no_draw",
     /// The line is full.
     LineFull = "line_full",
     /// The account has no place in this line.

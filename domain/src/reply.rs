@@ -1,5 +1,6 @@
 //! What a command that was accepted is answered with: what its sender now has. The API adds the log's position.
 
+use crate::draw::Digest;
 use crate::{
     AccountId, BookingId, EntryId, HoldId, PartyId, PaymentId, PerformanceId, RefundId, SeatIndex, ShowId, Timestamp, Won,
     performance::Line,
@@ -33,12 +34,15 @@ pub enum Reply {
 pub struct EntryReply {
     /// The place.
     pub entry_id: EntryId,
-    /// Its number, from 1, in order of arrival.
+    /// Its number, from 1: by the draw, or in order of arrival; 0 in the lobby.
     pub number: u64,
-    /// Whether its people wait or choose.
+    /// Where its people are.
     pub state: EntryState,
-    /// How many places are before it; 0 inside.
+    /// How many places are before it; 0 in the lobby and inside.
     pub ahead: u64,
+    /// Until when the pass can be claimed, if it was called.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub claim_by: Option<Timestamp>,
     /// When the visit ends, inside.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub session_ends_at: Option<Timestamp>,
@@ -53,10 +57,28 @@ pub struct EntryReply {
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum EntryState {
+    /// In the lobby: the draw at the opening gives them their number.
+    Lobby,
     /// In the line.
     Waiting,
+    /// Called: the pass is there to be claimed.
+    Called,
     /// Inside: they may choose seats.
     Inside,
+}
+
+/// A place in a line, as it takes part in the draw.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize, ToSchema)]
+pub struct TicketReply {
+    /// Whose place it is: who joined, alone or as a party's leader.
+    pub account_id: AccountId,
+    /// The place's id: the nonce that their own client chose.
+    pub entry_id: EntryId,
+    /// What stands in the draw's list: a hash of both.
+    pub ticket: Digest,
+    /// What the draw was committed to; absent where there is none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub commitment: Option<Digest>,
 }
 
 /// A party of one performance.

@@ -21,7 +21,18 @@ pub(crate) const UPCASTS: &[Upcast] = &[
     Upcast { event_type: "PaymentStarted", from: 1, step: |payload| payload },
     // Since version 2 a refund says which way it goes back. Before, there was one.
     Upcast { event_type: "RefundDue", from: 1, step: refund_by_socketpay },
+    // Since version 2 policies say more; what they don't say is as in the default.
+    Upcast { event_type: "ShowDrafted", from: 1, step: |payload| payload },
+    // Since version 2 a line has rules. Before, people got in as they came.
+    Upcast { event_type: "LineOpened", from: 1, step: line_without_rules },
 ];
+
+fn line_without_rules(mut payload: Value) -> Value {
+    if let Some(line) = payload.get_mut("LineOpened").and_then(Value::as_object_mut) {
+        line.insert("rules".to_owned(), serde_json::json!({ "mode": "first_come", "claim_seconds": 60, "lobby_seconds": 1800 }));
+    }
+    payload
+}
 
 fn refund_by_socketpay(mut payload: Value) -> Value {
     if let Some(refund) = payload.get_mut("RefundDue").and_then(Value::as_object_mut) {

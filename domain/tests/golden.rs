@@ -3,11 +3,12 @@
 
 use serde_json::Value;
 use socketing_domain::account::{self, Role};
+use socketing_domain::draw::Digest;
 use socketing_domain::event::Event;
 use socketing_domain::performance::{Cancellation, Line, Means, Method, Release};
 use socketing_domain::plan::PlanHash;
 use socketing_domain::show::{CategoryPrice, Date, Details, Policies, Text};
-use socketing_domain::waiting_room::Departure;
+use socketing_domain::waiting_room::{Departure, LineRules, Mode};
 use socketing_domain::{AccountId, CardToken, PartyId, SeatIndex, Timestamp, Won, party, performance, show, waiting_room, wallet};
 use std::collections::BTreeSet;
 use std::{fs, path::PathBuf};
@@ -50,8 +51,19 @@ fn details() -> Details {
         dates: vec![Date { performance: id(20), starts_at: at(86_400_000) }],
         prices: prices(),
         sale_opens_at: at(0),
-        policies: Policies { seats_per_person: 2, hold_seconds: 120, payment_seconds: 300, capacity: 500, session_seconds: 900 },
+        policies: Policies {
+            seats_per_person: 2,
+            hold_seconds: 120,
+            payment_seconds: 300,
+            capacity: 500,
+            session_seconds: 900,
+            line: rules(),
+        },
     }
+}
+
+fn rules() -> LineRules {
+    LineRules { mode: Mode::Draw, admissions_per_minute: Some(600), claim_seconds: 60, lobby_seconds: 1_800 }
 }
 
 /// One of every event, with all its fields.
@@ -68,7 +80,17 @@ fn samples() -> Vec<Event> {
     let of_show =
         [show::Event::ShowDrafted { show: id(10), organiser: id(1), details: details() }, show::Event::ShowPublished { show: id(10) }];
     let of_line = [
-        waiting_room::Event::LineOpened { show: id(10), sale_opens_at: at(0), capacity: 500, session_seconds: 900 },
+        waiting_room::Event::LineOpened { show: id(10), sale_opens_at: at(0), capacity: 500, session_seconds: 900, rules: rules() },
+        waiting_room::Event::DrawCommitted { commitment: Digest([0xc0; 32]), lobby_opens_at: at(-1_800_000) },
+        waiting_room::Event::BeaconGiven { value: "8f3a".to_owned(), source: "drand round 4711".to_owned() },
+        waiting_room::Event::LobbyClosed { root: Digest([0x70; 32]), entries: 2 },
+        waiting_room::Event::SeedRevealed { seed: Digest([0x5e; 32]) },
+        waiting_room::Event::EntryCalled { entry: id(30), number: 7, claim_by: at(60_000) },
+        waiting_room::Event::LinePaused { reason: "the hall is being aired".to_owned() },
+        waiting_room::Event::LineResumed { reason: "the air is fresh".to_owned() },
+        waiting_room::Event::DrainBegun { reason: "sold out soon".to_owned() },
+        waiting_room::Event::LimitsChanged { capacity: 50, admissions_per_minute: Some(60), reason: "payments are slow".to_owned() },
+        waiting_room::Event::EvictionOrdered { entry: id(30), number: 7, reason: "a robot".to_owned() },
         waiting_room::Event::QueueJoined { entry: id(30), number: 7, account: id(1), party: Some(id(25)), members: people() },
         waiting_room::Event::EntryAdmitted { entry: id(30), number: 7, session_ends_at: at(900_000) },
         waiting_room::Event::EntryDeparted { entry: id(30), number: 7, reason: Departure::SessionOver },
@@ -222,6 +244,17 @@ fn before_there_were_cards_everything_was_paid_by_socketpay() {
 }
 
 #[test]
+fn before_there_were_rules_people_got_in_as_they_came() {
+    let stored = fs::read_to_string(folder().join("waiting-room/LineOpened.v1.json")).unwrap();
+    let Event::WaitingRoom(waiting_room::Event::LineOpened { rules, .. }) =
+        Event::decode("waiting-room", "LineOpened", "1", &stored).unwrap()
+    else {
+        panic!("{stored}");
+    };
+    assert_eq!((rules.mode, rules.admissions_per_minute), (Mode::FirstCome, None));
+}
+
+#[test]
 fn versions_are_whole_numbers() {
     for name in written_today() {
         let version = name.rsplit_once(".v").unwrap().1.strip_suffix(".json").unwrap();
@@ -294,8 +327,10 @@ fn the_words_inside_events_stay() {
     let releases = [Release::Released, Release::Expired, Release::Replaced].map(serde_json::to_value).into();
     assert_eq!(words(releases), ["released", "expired", "replaced"]);
     assert_eq!(words([Cancellation::Buyer, Cancellation::Expired].map(serde_json::to_value).into()), ["buyer", "expired"]);
-    let departures = [Departure::Left, Departure::SessionOver, Departure::Booked].map(serde_json::to_value).into();
-    assert_eq!(words(departures), ["left", "session_over", "booked"]);
+    let departures = [Departure::Left, Departure::SessionOver, Departure::Booked, Departure::Unclaimed, Departure::Evicted];
+    assert_eq!(words(departures.map(serde_json::to_value).into()), ["left", "session_over", "booked", "unclaimed", "evicted"]);
+    let modes = [Mode::Draw, Mode::FirstCome, Mode::Open].map(serde_json::to_value).into();
+    assert_eq!(words(modes), ["draw", "first_come", "open"]);
     assert_eq!(words([Role::Fan, Role::Organiser, Role::Operator].map(serde_json::to_value).into()), ["fan", "organiser", "operator"]);
     assert_eq!(words([Method::Socketpay, Method::Card].map(serde_json::to_value).into()), ["socketpay", "card"]);
     assert_eq!(serde_json::to_value(Means::Socketpay).unwrap(), "socketpay");

@@ -3,6 +3,7 @@
 use futures::TryStreamExt;
 use sha2::{Digest, Sha256};
 use sqlx::{Executor as _, PgConnection, PgExecutor, Row};
+use time::OffsetDateTime;
 use uuid::Uuid;
 
 /// Names a command by its unit's kind, its sender and its key: the first half of their SHA-256. Two that collide would
@@ -96,6 +97,39 @@ pub async fn keys(db: impl PgExecutor<'_>, unit: Uuid, limit: usize) -> Result<V
         .map_ok(|digest| KeyDigest(digest).short())
         .try_collect()
         .await
+}
+
+/// A hold that was refused.
+#[derive(Clone, PartialEq, Debug, sqlx::FromRow)]
+pub struct RefusedHold {
+    /// The log's head when it was decided.
+    pub position: i64,
+    /// The position of the event that was the cause, where there is one.
+    pub cause_position: Option<i64>,
+    /// What it was answered with: the code, the seats.
+    pub body: sqlx::types::Json<serde_json::Value>,
+    /// When.
+    pub recorded_at: OffsetDateTime,
+}
+
+/// The holds at a performance that this actor was refused, the latest first, at most `limit` of them; of days whose outcomes
+/// are still kept.
+///
+/// # Errors
+/// The database's.
+pub async fn refused_holds(db: impl PgExecutor<'_>, unit: Uuid, actor: &str, limit: u32) -> Result<Vec<RefusedHold>, sqlx::Error> {
+    sqlx::query_as(
+        "select c.position, e.position as cause_position, c.body, c.recorded_at
+         from command_log c
+         left join events e on e.aggregate_type = c.cause_type and e.aggregate_id = c.unit::text and e.sequence = c.cause_sequence
+         where c.unit = $1 and c.actor = $2 and c.command = 'hold_seats' and c.status >= 400
+         order by c.command_id desc limit $3",
+    )
+    .bind(unit)
+    .bind(actor)
+    .bind(i64::from(limit))
+    .fetch_all(db)
+    .await
 }
 
 /// Makes the partitions of the coming days. A day without its partition would refuse every command, so this runs at

@@ -86,12 +86,22 @@ impl Hall {
     fn line(&mut self, event: &waiting_room::Event) -> People {
         use waiting_room::Event as E;
         match event {
-            E::LineOpened { .. } => People::default(),
+            E::LineOpened { .. }
+            | E::DrawCommitted { .. }
+            | E::BeaconGiven { .. }
+            | E::LobbyClosed { .. }
+            | E::SeedRevealed { .. }
+            | E::LinePaused { .. }
+            | E::LineResumed { .. }
+            | E::DrainBegun { .. }
+            | E::LimitsChanged { .. } => People::default(),
             E::QueueJoined { entry, members, .. } => {
                 self.entries.insert(*entry, members.as_slice().into());
                 members.as_slice().into()
             }
-            E::EntryAdmitted { entry, .. } => self.entries.get(entry).cloned().unwrap_or_default(),
+            E::EntryCalled { entry, .. } | E::EntryAdmitted { entry, .. } | E::EvictionOrdered { entry, .. } => {
+                self.entries.get(entry).cloned().unwrap_or_default()
+            }
             E::EntryDeparted { entry, .. } => self.entries.remove(entry).unwrap_or_default(),
         }
     }

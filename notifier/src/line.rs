@@ -27,11 +27,42 @@ pub(crate) struct LineBoard {
     pub(crate) admitted_number: u64,
     /// The last number given.
     pub(crate) joined_number: u64,
+    /// How far its draw is.
+    pub(crate) phase: Phase,
+    /// Places that the draw gives numbers to.
+    pub(crate) lobby: u64,
+    /// The last number given in the lobby.
+    pub(crate) lobby_number: u64,
+}
+
+/// How far a line's draw is. Numbers mean something once it is past.
+#[derive(Clone, Copy, PartialEq, Eq, Default, Debug)]
+pub(crate) enum Phase {
+    /// There is none, or it is past.
+    #[default]
+    Line,
+    /// The seed is committed to: people come into the lobby.
+    Lobby,
+    /// The lobby is closed, the seed isn't told.
+    Drawing,
+}
+
+impl Phase {
+    const fn name(self) -> &'static str {
+        match self {
+            Phase::Line => "line",
+            Phase::Lobby => "lobby",
+            Phase::Drawing => "drawing",
+        }
+    }
 }
 
 impl LineBoard {
+    /// A place gets in, or is called to. Who was called and claims the pass is counted already.
     fn admit(&mut self, number: u64) {
-        self.waiting.remove(number);
+        if !self.waiting.remove(number) {
+            return;
+        }
         self.inside += 1;
         self.admitted += 1;
         self.admitted_number = self.admitted_number.max(number);
@@ -46,11 +77,24 @@ impl LineBoard {
         }
     }
 
+    fn close(&mut self, entries: u64) {
+        (self.lobby, self.lobby_number) = (entries, self.joined_number);
+        self.phase = if entries == 0 { Phase::Line } else { Phase::Drawing };
+    }
+
+    /// Everybody of the lobby has one of the first numbers now; which, is theirs to ask.
+    fn draw(&mut self) {
+        (1..=self.lobby).for_each(|number| _ = self.waiting.insert(number));
+        (self.lobby + 1..=self.lobby_number).for_each(|number| _ = self.waiting.remove(number));
+        self.phase = Phase::Line;
+    }
+
     fn counters(&self, json: &mut String) {
-        let LineBoard { capacity, waiting, inside, admitted, admitted_number, joined_number } = self;
+        let LineBoard { capacity, waiting, inside, admitted, admitted_number, joined_number, .. } = self;
+        let phase = self.phase.name();
         write!(
             json,
-            r#","waiting":{},"inside":{inside},"admitted_number":{admitted_number},"joined_number":{joined_number},"admitted":{admitted},"capacity":{capacity}"#,
+            r#","waiting":{},"inside":{inside},"admitted_number":{admitted_number},"joined_number":{joined_number},"admitted":{admitted},"capacity":{capacity},"phase":"{phase}""#,
             waiting.len()
         )
         .expect("a string can be written to");
@@ -77,7 +121,14 @@ impl Board for LineBoard {
                 self.waiting.insert(*number);
                 self.joined_number = self.joined_number.max(*number);
             }
-            E::EntryAdmitted { number, .. } => self.admit(*number),
+            E::EntryCalled { number, .. } | E::EntryAdmitted { number, .. } => self.admit(*number),
+            E::DrawCommitted { .. } => self.phase = Phase::Lobby,
+            E::LobbyClosed { entries, .. } => self.close(*entries),
+            E::SeedRevealed { .. } => self.draw(),
+            E::LimitsChanged { capacity, .. } => self.capacity = *capacity,
+            E::BeaconGiven { .. } | E::LinePaused { .. } | E::LineResumed { .. } | E::DrainBegun { .. } | E::EvictionOrdered { .. } => {
+                return false;
+            }
             E::EntryDeparted { number, .. } => self.depart(*number, mark),
         }
         true

@@ -4,7 +4,14 @@
 //! The rows only save time. Where there are none to trust (no projection has run, it stands in another history of the log,
 //! or it has parked this stream), the same function begins at position 0 and the stream is folded whole.
 
-use crate::{board::Board, limits, line::LineBoard, numbers::NumberSet, room::Room, seats::SeatBoard};
+use crate::{
+    board::Board,
+    limits,
+    line::{LineBoard, Phase},
+    numbers::NumberSet,
+    room::Room,
+    seats::SeatBoard,
+};
 use socketing_domain::{PerformanceId, event::Event, performance, waiting_room};
 use socketing_event_store::{DecodeError, PgPool, StoreError, log};
 use std::{future::Future, sync::Arc};
@@ -147,6 +154,11 @@ struct LineRow {
     admitted: Option<i64>,
     admitted_number: Option<i64>,
     joined_number: Option<i64>,
+    capacity: Option<i64>,
+    committed: bool,
+    lobby: Option<i64>,
+    lobby_number: Option<i64>,
+    revealed: bool,
 }
 
 impl Stored for LineBoard {
@@ -160,12 +172,13 @@ impl Stored for LineBoard {
     }
 
     async fn restore(&mut self, pool: &PgPool, performance: PerformanceId) -> Result<u64, sqlx::Error> {
-        // Whoever was let in has the end of a visit, also when it is over.
         let sql = format!(
             "with {TRUSTED}
-             select t.position, l.inside, l.admitted_number, l.joined_number,
-                    (select array_agg(number) from line_entries where performance_id = $1 and state = 'waiting') as waiting,
-                    (select count(*) from line_entries where performance_id = $1 and session_ends_at is not null) as admitted
+             select t.position, l.inside, l.admitted_number, l.joined_number, l.capacity, l.commitment is not null as committed,
+                    l.lobby_entries as lobby, l.seed is not null as revealed,
+                    (select max(number) from line_entries where performance_id = $1 and state = 'lobby') as lobby_number,
+                    (select array_agg(number) from line_entries where performance_id = $1 and state in ('lobby', 'waiting')) as waiting,
+                    (select count(*) from line_entries where performance_id = $1 and called_position is not null) as admitted
              from trusted t left join lines l on l.performance_id = $1"
         );
         let row: Option<LineRow> = sqlx::query_as(&sql).bind(performance.0).bind("line").bind(Self::STREAM).fetch_optional(pool).await?;
@@ -175,8 +188,16 @@ impl Stored for LineBoard {
             waiting.insert(unsigned(number));
         }
         let count = |number: Option<i64>| number.map_or(0, unsigned);
+        let phase = match (row.committed, row.lobby) {
+            (true, None) => Phase::Lobby,
+            (true, Some(1..)) if !row.revealed => Phase::Drawing,
+            _ => Phase::Line,
+        };
         *self = LineBoard {
-            capacity: self.capacity,
+            capacity: row.capacity.and_then(|capacity| u32::try_from(capacity).ok()).unwrap_or(self.capacity),
+            phase,
+            lobby: count(row.lobby),
+            lobby_number: count(row.lobby_number),
             waiting,
             inside: count(row.inside),
             admitted: count(row.admitted),

@@ -17,6 +17,7 @@ pub mod problem;
 pub mod secret;
 pub mod server;
 pub mod shutdown;
+pub mod signed;
 pub mod stack;
 pub mod telemetry;
 pub mod trace;

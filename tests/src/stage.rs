@@ -103,6 +103,7 @@ impl Stage {
             sale_opens_at: opened,
             capacity: policies.capacity,
             session_seconds: policies.session_seconds,
+            rules: policies.line,
         };
         self.system(Command::Line(open)).await?;
         Ok(())

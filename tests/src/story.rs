@@ -6,7 +6,7 @@ use socketing_domain::event::{Event, StreamId};
 use socketing_domain::performance::{Cancellation, Event as Seats, Line, Means, Method, Release};
 use socketing_domain::plan::{Category, Plan, PlanHash};
 use socketing_domain::show::{CategoryPrice, Date, Details, Policies, Text};
-use socketing_domain::waiting_room::{Departure, Event as Queue};
+use socketing_domain::waiting_room::{Departure, Event as Queue, LineRules};
 use socketing_domain::{
     AccountId, BookingId, EntryId, HoldId, PartyId, PaymentId, PerformanceId, RefundId, SeatIndex, ShowId, Timestamp, Won, account, party,
     show, wallet,
@@ -127,7 +127,13 @@ impl Story {
     /// The line opens.
     #[must_use]
     pub fn line_opened(&self) -> Told {
-        self.line_event(Queue::LineOpened { show: self.show, sale_opens_at: NOW, capacity: 2, session_seconds: 900 })
+        self.line_event(Queue::LineOpened {
+            show: self.show,
+            sale_opens_at: NOW,
+            capacity: 2,
+            session_seconds: 900,
+            rules: LineRules::original(),
+        })
     }
 
     /// Everything until the sale is open.

@@ -4,6 +4,7 @@ mod card_sandbox;
 mod completions;
 mod config;
 mod demo;
+mod draw;
 mod events;
 mod migrate;
 mod openapi;
@@ -27,6 +28,7 @@ Examples:
   socketing rush --fans 1000 --plan hall.json    a sale with a thousand fans
   socketing verify                               hold every copy against the log
   socketing payments --state in_doubt            what a provider hasn't answered
+  socketing draw verify <performance>            work a draw out again from what is public
   socketing events cat performance <id>          what happened at a performance
 
 A running system is found by flags, by the environment (SOCKETING_URL, SOCKETING_DATABASE_URL,
@@ -66,6 +68,9 @@ enum Command {
     Rush(Box<rush::RushArgs>),
     /// Hold everything against the log: seats, money, the line, outcomes, JetStream, read models.
     Verify(verify::VerifyArgs),
+    /// A draw, worked out again from what is public alone.
+    #[command(subcommand)]
+    Draw(draw::DrawCommand),
     /// Payments and refunds whose outcome isn't known yet.
     Payments(payments::PaymentsArgs),
     /// A card provider to try with: charges no card, and fails in every way it is told to.
@@ -97,6 +102,7 @@ impl Cli {
             Command::Demo(args) => demo::run(args, output).await,
             Command::Rush(args) => rush::run(*args, output).await,
             Command::Verify(args) => verify::run(args, output).await,
+            Command::Draw(command) => draw::run(command, output).await,
             Command::Payments(args) => payments::run(args, output).await,
             Command::CardSandbox(args) => card_sandbox::run(args).await,
             Command::Events(command) => events::run(command, output).await,

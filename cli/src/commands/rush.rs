@@ -38,7 +38,7 @@ pub(crate) struct RushArgs {
     #[arg(long, default_value_t = 10, value_name = "PERCENT", value_parser = clap::value_parser!(u8).range(0..=100))]
     retries_percent: u8,
     /// Share of the fans whose live connection breaks on the way.
-    #[arg(long, default_value_t = 10, value_name = "PERCENT", value_parser = clap::value_parser!(u8).range(0..=100))]
+    #[arg(long, default_value_t = 50, value_name = "PERCENT", value_parser = clap::value_parser!(u8).range(0..=100))]
     reconnects_percent: u8,
     /// People inside at once; by default an eighth of the fans, so that a line forms.
     #[arg(long, value_parser = clap::value_parser!(u32).range(4..=100_000))]

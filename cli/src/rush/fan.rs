@@ -128,6 +128,9 @@ impl Fan {
     async fn lead(&mut self, party: Option<Uuid>) -> Result<End, Break> {
         self.wait_for_opening().await?;
         self.join(party).await?;
+        if self.script.reconnects && self.dice.random() {
+            self.reconnect().await?;
+        }
         let end = self.visit().await;
         if !matches!(end, Ok(End::Tickets(_)) | Err(Break::Stopped)) {
             self.leave().await?;
@@ -161,7 +164,7 @@ impl Fan {
         Ok(End::Tickets(position))
     }
 
-    /// Most fans press the button at the opening; some can't wait, and must not get in.
+    /// Some fans press the button at the opening; the others come into the lobby before, where nobody gets in yet.
     async fn wait_for_opening(&mut self) -> Result<(), Stopped> {
         let early = if self.script.early { Duration::from_millis(self.dice.random_range(200..2000)) } else { Duration::ZERO };
         tokio::select! {
@@ -197,20 +200,24 @@ impl Fan {
         Err(Break::Told("sale_not_open".to_owned()))
     }
 
-    /// Waits for the push that says one is inside.
+    /// Waits for the push that says one is called, and claims the pass; or for the one that says one is inside.
     async fn admitted(&mut self) -> Result<(), Break> {
         let begin = Instant::now();
         let path = self.path("/line/me");
         let caller = self.caller.clone();
         let ask = async |at| match caller.query(&format!("{path}?min_position={at}")).await {
-            Ok(entry) if entry["state"] == "inside" => Ok(Some(entry)),
+            Ok(entry) if entry["state"] == "inside" || entry["state"] == "called" => Ok(Some(entry)),
             Ok(_) => Ok(None),
             Err(No::Refused(problem)) if problem.code == "not_in_line" => Ok(None),
             Err(no) => Err(no),
         };
-        let found = |view: &View| view.find("EntryAdmitted", |_| true).cloned();
-        let entry = self.pushed(found, ask, None).await?.unwrap_or_default();
+        let found = |view: &View| view.find("EntryAdmitted", |_| true).or_else(|| view.find("EntryCalled", |_| true)).cloned();
+        let mut entry = self.pushed(found, ask, None).await?.unwrap_or_default();
         self.shared().measures.took(Step::Line, begin.elapsed());
+        if entry["session_ends_at"].is_null() {
+            entry = self.caller.command(Step::Claim, &self.path("/line/claim"), &json!({})).await?.body;
+            self.note_position(&entry);
+        }
         let ends_at: Option<Timestamp> = serde_json::from_value(entry["session_ends_at"].clone()).ok();
         let called_at = ends_at.map(|at| at.as_millis() - i64::from(self.sale.session_seconds) * 1000);
         if called_at.is_none_or(|at| at < self.sale.opens_at.as_millis()) {

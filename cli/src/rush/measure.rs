@@ -27,6 +27,8 @@ pub(crate) enum Step {
     Accept,
     /// Joining the line.
     Join,
+    /// Claiming the pass that one was called to.
+    Claim,
     /// Waiting in the line, up to the push that says one is inside. The fans' own time, not the system's.
     Line,
     /// A hold that succeeded.
@@ -191,6 +193,7 @@ impl Step {
             Step::Invite => "invite",
             Step::Accept => "accept",
             Step::Join => "join line",
+            Step::Claim => "claim pass",
             Step::Line => "(wait in line)",
             Step::Hold => "hold",
             Step::HoldRefused => "hold, refused",

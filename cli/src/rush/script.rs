@@ -61,7 +61,7 @@ pub(crate) struct Script {
     pub(crate) retries: bool,
     /// Loses the live connection while choosing.
     pub(crate) reconnects: bool,
-    /// Joins before the opening, where nobody may get in yet.
+    /// Comes into the lobby before the opening.
     pub(crate) early: bool,
     /// Asks for one seat more than it may have, to be told so.
     pub(crate) overreaches: bool,
@@ -103,7 +103,7 @@ fn solo(index: usize, shares: Shares, dice: &mut StdRng) -> Script {
         aim: aim(shares, dice),
         retries: percent(shares.retries, dice),
         reconnects: percent(shares.reconnects, dice),
-        early: percent(5, dice),
+        early: percent(60, dice),
         overreaches: percent(2, dice),
         extends: percent(5, dice),
         seed: dice.random(),

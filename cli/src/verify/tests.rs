@@ -3,9 +3,10 @@
 use super::check::Seen;
 use super::testing::{Log, told};
 use super::{commands, deadlines, decoding, line, money, positions, seats, sequences};
+use socketing_domain::draw::{self, Digest};
 use socketing_domain::event::{Event, StreamId};
 use socketing_domain::performance::{Cancellation, Event as P, Line, Means, Method, Release};
-use socketing_domain::waiting_room::{Departure, Event as L};
+use socketing_domain::waiting_room::{Departure, Event as L, LineRules};
 use socketing_domain::wallet::Event as W;
 use socketing_domain::{
     AccountId, BookingId, EntryId, HoldId, PaymentId, PerformanceId, RefundId, SeatIndex, ShowId, Timestamp, Won, plan::PlanHash,
@@ -71,7 +72,8 @@ impl Sale {
             hold_seconds: HOLD_SECONDS,
             payment_seconds: PAYMENT_SECONDS,
         });
-        sale.line(L::LineOpened { show, sale_opens_at, capacity, session_seconds: SESSION_SECONDS });
+        let rules = LineRules::original();
+        sale.line(L::LineOpened { show, sale_opens_at, capacity, session_seconds: SESSION_SECONDS, rules });
         sale
     }
 
@@ -383,6 +385,105 @@ fn being_let_in_before_the_opening_is_found() {
     let before = Timestamp::from_millis(super::testing::BEGINNING - 1000);
     sale.line(L::EntryAdmitted { entry, number, session_ends_at: before.plus_seconds(SESSION_SECONDS) });
     assert_eq!(sale.log.check(line::Lines::new()).failed, 1);
+}
+
+const SEED: Digest = Digest([0x5e; 32]);
+
+/// A draw of so many people, whose tickets are these; what happens to the log before the lobby closes is up to `then`.
+fn drawn(people: usize, then: impl FnOnce(&mut Sale)) -> (Sale, Vec<(AccountId, EntryId)>) {
+    let mut sale = Sale { log: Log::default(), performance: PerformanceId::new(), next_number: 0 };
+    let (sale_opens_at, rules) = (sale.log.now().plus_seconds(100), LineRules { claim_seconds: 60, ..LineRules::default() });
+    let lobby_opens_at = sale.log.now();
+    sale.line(L::LineOpened { show: ShowId::new(), sale_opens_at, capacity: 3, session_seconds: SESSION_SECONDS, rules });
+    sale.line(L::DrawCommitted { commitment: draw::commitment(&SEED), lobby_opens_at });
+    let accounts: Vec<AccountId> = (0..people).map(|_| AccountId::new()).collect();
+    let places: Vec<(AccountId, EntryId)> = accounts.iter().map(|account| (*account, sale.join(*account).0)).collect();
+    sale.log.wait(200);
+    let mut tickets: Vec<Digest> = places.iter().map(|(account, entry)| draw::ticket(*account, *entry)).collect();
+    tickets.sort_unstable();
+    then(&mut sale);
+    sale.line(L::LobbyClosed { root: draw::root(&tickets), entries: people as u64 });
+    (sale, places)
+}
+
+/// The places in the order of the draw.
+fn order(places: &[(AccountId, EntryId)], beacon: &str) -> Vec<EntryId> {
+    let mut tickets: Vec<(Digest, EntryId)> = places.iter().map(|(account, entry)| (draw::ticket(*account, *entry), *entry)).collect();
+    tickets.sort_unstable();
+    let root = draw::root(tickets.iter().map(|(ticket, _)| ticket));
+    draw::Key::new(&SEED, &root, beacon).order(tickets).into_iter().map(|(_, entry)| entry).collect()
+}
+
+impl Sale {
+    fn call(&mut self, entry: EntryId, number: u64) {
+        let claim_by = self.log.now().plus_seconds(60);
+        self.line(L::EntryCalled { entry, number, claim_by });
+    }
+}
+
+#[test]
+fn a_draw_as_it_was_promised_is_clean() {
+    let (mut sale, places) = drawn(20, |sale| {
+        sale.line(L::BeaconGiven { value: "8f3a".to_owned(), source: "drand".to_owned() });
+    });
+    sale.line(L::SeedRevealed { seed: SEED });
+    for (number, entry) in (1..=3).zip(order(&places, "8f3a")) {
+        sale.call(entry, number);
+        sale.admit(entry, number);
+    }
+    let findings = sale.log.check(line::Lines::new());
+    assert!(findings.is_clean(), "{findings:?}");
+    assert_eq!(findings.note.as_deref(), Some("1 lines, 1 drawn, 17 places waiting, 3 people inside"));
+}
+
+#[test]
+fn one_entry_added_dropped_or_changed_is_found() {
+    let (added, _) = drawn(20, |sale| _ = sale.join(AccountId::new()));
+    assert!(added.log.check(line::Lines::new()).failed > 0);
+    let (mut dropped, _) = drawn(20, |_| {});
+    dropped.log.events.remove(7);
+    assert!(dropped.log.check(line::Lines::new()).failed > 0);
+    let (mut changed, _) = drawn(20, |_| {});
+    let payload = changed.log.events[7].payload.to_string();
+    let (account, other) = (serde_json::from_str::<serde_json::Value>(&payload).unwrap(), AccountId::new());
+    let account = account["QueueJoined"]["account"].as_str().unwrap().to_owned();
+    changed.log.events[7].payload = Json::parse(payload.replace(&account, &other.to_string())).unwrap();
+    let faults = changed.log.check(line::Lines::new());
+    assert!(told(&faults)[0].1.starts_with("line of") && told(&faults)[0].1.contains("the root of the lobby's tickets is"), "{faults:?}");
+}
+
+#[test]
+fn another_seed_another_order_and_a_call_before_the_draw_are_found() {
+    let (mut sale, _) = drawn(20, |_| {});
+    sale.line(L::SeedRevealed { seed: Digest([1; 32]) });
+    assert!(told(&sale.log.check(line::Lines::new()))[0].1.contains("isn't the one of commitment"));
+    let (mut sale, places) = drawn(20, |_| {});
+    sale.line(L::SeedRevealed { seed: SEED });
+    sale.call(order(&places, "")[1], 1);
+    assert!(told(&sale.log.check(line::Lines::new()))[0].1.contains("is called but doesn't wait"));
+    let (mut sale, places) = drawn(20, |_| {});
+    sale.call(places[0].1, 1);
+    assert!(told(&sale.log.check(line::Lines::new()))[0].1.contains("is called before the draw"));
+}
+
+#[test]
+fn passes_count_before_they_are_claimed_and_limits_count_from_when_they_change() {
+    let mut sale = Sale::new(2);
+    let places: Vec<_> = (0..4).map(|_| sale.join(AccountId::new())).collect();
+    places[..2].iter().for_each(|(entry, number)| sale.call(*entry, *number));
+    sale.line(L::LimitsChanged { capacity: 1, admissions_per_minute: None, reason: "slowly".to_owned() });
+    assert!(sale.log.check(line::Lines::new()).is_clean(), "who is inside stays");
+    sale.call(places[2].0, places[2].1);
+    assert!(told(&sale.log.check(line::Lines::new()))[0].1.contains("3 people are inside, where 1 may be"));
+}
+
+#[test]
+fn a_rate_that_is_exceeded_is_found() {
+    let mut sale = Sale::new(100);
+    let places: Vec<_> = (0..10).map(|_| sale.join(AccountId::new())).collect();
+    sale.line(L::LimitsChanged { capacity: 100, admissions_per_minute: Some(5), reason: "slowly".to_owned() });
+    places.iter().for_each(|(entry, number)| sale.call(*entry, *number));
+    assert!(told(&sale.log.check(line::Lines::new()))[0].1.contains("8 people were let in within a minute, where 5 may be"));
 }
 
 #[test]

@@ -5,10 +5,10 @@ use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 use socketing_domain::account::Role;
-use socketing_domain::reply::{LiveHold, PaymentReply};
+use socketing_domain::reply::{LiveHold, PaymentReply, TicketReply};
 use socketing_domain::show::Details;
 use socketing_domain::unit::Unit;
-use socketing_domain::{AccountId, PaymentId, Timestamp};
+use socketing_domain::{AccountId, PaymentId, ShowId, Timestamp};
 
 /// A question about a unit.
 pub trait Ask: Into<Question> {
@@ -54,7 +54,7 @@ macro_rules! questions {
     };
 }
 
-questions!(HoldOf, PaymentOf, RoleOf, DetailsOf);
+questions!(HoldOf, PaymentOf, RoleOf, DetailsOf, OrganiserOf, ShowOf, TicketOf);
 
 /// The hold of a performance that an account is a member of, at a time.
 #[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
@@ -114,6 +114,48 @@ impl Ask for DetailsOf {
     fn answer(&self, unit: &Unit) -> Option<Details> {
         let Unit::Show(show) = unit else { return None };
         show.details().cloned()
+    }
+}
+
+/// Whose a show is; `None` before it is drafted.
+#[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
+pub struct OrganiserOf {}
+
+impl Ask for OrganiserOf {
+    type Answer = Option<AccountId>;
+
+    fn answer(&self, unit: &Unit) -> Option<AccountId> {
+        let Unit::Show(show) = unit else { return None };
+        show.organiser()
+    }
+}
+
+/// The show that a performance's line is one of; `None` before it is open.
+#[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
+pub struct ShowOf {}
+
+impl Ask for ShowOf {
+    type Answer = Option<ShowId>;
+
+    fn answer(&self, unit: &Unit) -> Option<ShowId> {
+        let Unit::Performance(hall) = unit else { return None };
+        hall.line().show()
+    }
+}
+
+/// The place of an account in a line, as it takes part in a draw; `None` if it has none.
+#[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
+pub struct TicketOf {
+    /// Whose.
+    pub account: AccountId,
+}
+
+impl Ask for TicketOf {
+    type Answer = Option<TicketReply>;
+
+    fn answer(&self, unit: &Unit) -> Option<TicketReply> {
+        let Unit::Performance(hall) = unit else { return None };
+        hall.line().ticket(self.account)
     }
 }
 

@@ -20,14 +20,15 @@ use utoipa::ToSchema;
 #[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub(super) struct NewEntry {
-    /// The new place's id: a UUIDv7 made by the client.
+    /// The new place's id: a UUIDv7 made by the client. In a draw it is the nonce that the client chose: with the account's
+    /// id, it makes the ticket.
     entry_id: EntryId,
     /// The party that waits as one; only its leader can bring it.
     #[serde(default)]
     party_id: Option<PartyId>,
 }
 
-body_command_errors!(JoinErrors: UnknownPerformance, PerformanceStarted, LineFull, UnknownParty, NotLeader, PartyFrozen, InAnotherParty,
+body_command_errors!(JoinErrors: UnknownPerformance, PerformanceStarted, SaleNotOpen, LineDraining, LineFull, UnknownParty, NotLeader, PartyFrozen, InAnotherParty,
     IdTaken, Invalid, Forbidden);
 
 /// Joins the line.
@@ -48,11 +49,25 @@ pub(super) async fn join(
     sender.answer(&api, StatusCode::OK, UnitId::Performance(performance), unit::Command::Line(command)).await
 }
 
-command_errors!(LeaveErrors: UnknownPerformance, NotInLine, Forbidden);
+command_errors!(ClaimErrors: NotInLine, NotCalled, PassExpired, Forbidden);
+
+/// Claims the pass that one was called to: from here on its people may choose seats.
+///
+/// Who is inside already is told so again. For a party, any member does it for all.
+#[utoipa::path(post, path = "/v1/performances/{performance}/line/claim", operation_id = "claim_pass", tag = "line",
+    params(("performance" = PerformanceId, Path), CommandHeaders),
+    responses((status = 200, description = "Inside.", body = Answer<EntryReply>), ClaimErrors),
+    security(("bearer" = []), ("cookie" = [])))]
+pub(super) async fn claim(State(api): State<Api>, Path(performance): Path<PerformanceId>, sender: Sender) -> Result<Response, Problem> {
+    let command = unit::Command::Line(Command::ClaimPass);
+    sender.answer(&api, StatusCode::OK, UnitId::Performance(performance), command).await
+}
+
+command_errors!(LeaveErrors: UnknownPerformance, NotInLine, NotLeader, DrawUnderWay, Forbidden);
 
 /// Gives up the place in the line, or the visit inside.
 ///
-/// For a party's place, any member does it for all.
+/// A party's place is its leader's to give up.
 #[utoipa::path(post, path = "/v1/performances/{performance}/line/leave", operation_id = "leave_line", tag = "line",
     params(("performance" = PerformanceId, Path), CommandHeaders),
     responses((status = 200, description = "The place is given up.", body = Answer<DoneReply>), LeaveErrors),

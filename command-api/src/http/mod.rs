@@ -15,10 +15,12 @@ mod pay;
 mod people;
 mod plan_bodies;
 mod plans;
+mod receipts;
 mod roles;
 mod sessions;
 mod shows;
 mod sign_up;
+mod steer;
 mod time;
 mod webhooks;
 
@@ -30,11 +32,13 @@ use axum::extract::{DefaultBodyLimit, FromRef};
 use plan_bodies::PlanBodies;
 use socketing_domain::Clock;
 use socketing_domain::limits::PLAN_BYTES_MAX;
+use socketing_service::Problem;
 use socketing_service::auth::Auth;
+use socketing_service::signed::Signer;
 use sqlx::PgPool;
 use std::sync::Arc;
 use std::time::Duration;
-use tokio::sync::Semaphore;
+use tokio::sync::{OnceCell, Semaphore};
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
@@ -56,6 +60,7 @@ struct Inner {
     plans: PlanBodies,
     imports: Semaphore,
     payments: Payments,
+    signer: OnceCell<Signer>,
 }
 
 impl Api {
@@ -74,8 +79,16 @@ impl Api {
     ) -> std::io::Result<Api> {
         let plans = PlanBodies::new(pool.clone());
         let (hashes, limits) = (args.hash_pool()?, args.limits());
-        let imports = Semaphore::new(IMPORTS_MAX);
-        Ok(Api(Arc::new(Inner { pool, executor, auth, hashes, limits, clock, session, plans, imports, payments })))
+        let (imports, signer) = (Semaphore::new(IMPORTS_MAX), OnceCell::new());
+        Ok(Api(Arc::new(Inner { pool, executor, auth, hashes, limits, clock, session, plans, imports, payments, signer })))
+    }
+}
+
+impl Api {
+    /// What statements are signed with: read when the first is asked for.
+    async fn signer(&self) -> Result<&Signer, Problem> {
+        let signer = self.0.signer.get_or_try_init(|| Signer::load_or_create(&self.0.pool)).await;
+        signer.map_err(|error| Problem::internal("loading the key of statements", &error))
     }
 }
 
@@ -115,7 +128,16 @@ fn routes() -> OpenApiRouter<Api> {
         .routes(routes!(parties::decline))
         .routes(routes!(parties::leave))
         .routes(routes!(line::join))
+        .routes(routes!(line::claim))
         .routes(routes!(line::leave))
+        .routes(routes!(receipts::receipt))
+        .routes(routes!(receipts::key))
+        .routes(routes!(steer::pause))
+        .routes(routes!(steer::resume))
+        .routes(routes!(steer::drain))
+        .routes(routes!(steer::limits))
+        .routes(routes!(steer::evict))
+        .routes(routes!(steer::beacon))
         .routes(routes!(holds::hold))
         .routes(routes!(holds::mine))
         .routes(routes!(holds::extend))

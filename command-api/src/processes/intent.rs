@@ -4,6 +4,7 @@ use crate::payments::{Charge, Refund};
 use serde::{Deserialize, Serialize};
 use socketing_domain::event::{Event, Recorded, StreamId};
 use socketing_domain::performance::{Means, Method};
+use socketing_domain::waiting_room::{self, Mode};
 use socketing_domain::{AccountId, BookingId, CardToken, PerformanceId, ShowId, account, performance, show};
 
 /// Something the system means to do because of an event. Every step of it is a command with a key made from its ids, so
@@ -15,6 +16,10 @@ pub(super) enum Intent {
     OpenWallet { account: AccountId },
     /// Show published → its performances and their lines.
     PutOnSale { show: ShowId },
+    /// A line with a draw was opened → its seed is made, and committed to.
+    CommitDraw { performance: PerformanceId },
+    /// A lobby was closed → the seed is told.
+    RevealSeed { performance: PerformanceId },
     /// Payment by SocketPay started → charge the wallet, tell the performance.
     TakePayment(Charge),
     /// Payment by card started → charge the card, tell the performance. An intent with a name of its own, which an older
@@ -40,7 +45,16 @@ impl Intent {
         match (&recorded.event, recorded.stream) {
             (Event::Account(account::Event::AccountOpened { account, .. }), _) => Some(Intent::OpenWallet { account: *account }),
             (Event::Show(show::Event::ShowPublished { show }), _) => Some(Intent::PutOnSale { show: *show }),
+            (Event::WaitingRoom(event), StreamId::WaitingRoom(performance)) => Intent::of_line(performance, event),
             (Event::Performance(event), StreamId::Performance(performance)) => Intent::of_performance(performance, event),
+            _ => None,
+        }
+    }
+
+    fn of_line(performance: PerformanceId, event: &waiting_room::Event) -> Option<Intent> {
+        match event {
+            waiting_room::Event::LineOpened { rules, .. } if rules.mode == Mode::Draw => Some(Intent::CommitDraw { performance }),
+            waiting_room::Event::LobbyClosed { .. } => Some(Intent::RevealSeed { performance }),
             _ => None,
         }
     }
@@ -91,6 +105,8 @@ impl Intent {
         match self {
             Intent::OpenWallet { .. }
             | Intent::PutOnSale { .. }
+            | Intent::CommitDraw { .. }
+            | Intent::RevealSeed { .. }
             | Intent::TakePayment(_)
             | Intent::PayBack(_)
             | Intent::MakeRoom { .. } => Lane::Own,

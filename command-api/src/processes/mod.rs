@@ -6,6 +6,7 @@ mod intent;
 mod news;
 mod open;
 mod queue;
+mod seeds;
 mod steps;
 
 pub(crate) use news::news_of;
@@ -180,7 +181,7 @@ impl Workers<'_> {
             queue::begin_doubt(self.pool, queued.id).await?;
         }
         let (position, in_doubt, overdue) = (queued.position, queued.in_doubt, queued.age > self.payments.deadline);
-        let steps = Steps { executor: self.executor, payments: self.payments, position, in_doubt, overdue };
+        let steps = Steps { pool: self.pool, executor: self.executor, payments: self.payments, position, in_doubt, overdue };
         steps.carry_out(queued.intent.clone()).await
     }
 

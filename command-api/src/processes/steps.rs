@@ -1,15 +1,18 @@
 //! Carrying intents out: commands through the executor, each with a key of its own.
 
 use super::intent::Intent;
+use super::seeds::{self, SeedError};
 use crate::executor::{DetailsOf, Executor, Rejected, Request};
 use crate::payments::card::CardProvider;
 use crate::payments::{Charge, Doubt, Payments, Provider, Refund, SocketPay, Verdict};
+use socketing_domain::draw;
 use socketing_domain::event::Actor;
 use socketing_domain::refusal::Reason;
 use socketing_domain::show::Details;
 use socketing_domain::unit::{Command, UnitId};
 use socketing_domain::{AccountId, BookingId, PaymentId, PerformanceId, RefundId, ShowId, performance, waiting_room, wallet};
 use socketing_event_store::StoreError;
+use sqlx::PgPool;
 use uuid::Uuid;
 
 /// A step that has to be tried again.
@@ -30,10 +33,14 @@ pub(super) enum StepError {
     /// The table of intents can't be written.
     #[error(transparent)]
     Store(#[from] StoreError),
+    /// The seed of a draw can't be made or read.
+    #[error(transparent)]
+    Seed(#[from] SeedError),
 }
 
 /// Sends the commands of one intent.
 pub(super) struct Steps<'a> {
+    pub(super) pool: &'a PgPool,
     pub(super) executor: &'a Executor,
     pub(super) payments: &'a Payments,
     /// The position of the event that caused the intent; 0 if something else did.
@@ -50,6 +57,8 @@ impl Steps<'_> {
         match intent {
             Intent::OpenWallet { account } => self.open_wallet(account).await?,
             Intent::PutOnSale { show } => self.put_on_sale(show).await?,
+            Intent::CommitDraw { performance } => self.commit_draw(performance).await?,
+            Intent::RevealSeed { performance } => self.reveal_seed(performance).await?,
             Intent::TakePayment(charge) => _ = self.take_payment(&self.wallets(), &charge, &()).await?,
             Intent::ChargeCard { charge, token } => {
                 let verdict = self.take_payment(self.card()?, &charge, &token).await?;
@@ -87,10 +96,23 @@ impl Steps<'_> {
                 sale_opens_at: details.sale_opens_at,
                 capacity: details.policies.capacity,
                 session_seconds: details.policies.session_seconds,
+                rules: details.policies.line,
             });
             self.must("open the line", unit, open, "publisher", "open-line".to_owned()).await?;
         }
         Ok(())
+    }
+
+    async fn commit_draw(&self, performance: PerformanceId) -> Result<(), StepError> {
+        let seed = seeds::make(self.pool, performance).await?;
+        let commit = Command::Line(waiting_room::Command::CommitDraw { commitment: draw::commitment(&seed) });
+        self.must("commit to the draw", UnitId::Performance(performance), commit, "draw", "commit-draw".to_owned()).await
+    }
+
+    async fn reveal_seed(&self, performance: PerformanceId) -> Result<(), StepError> {
+        let seed = seeds::read(self.pool, performance).await?;
+        let reveal = Command::Line(waiting_room::Command::RevealSeed { seed });
+        self.must("reveal the seed", UnitId::Performance(performance), reveal, "draw", "reveal-seed".to_owned()).await
     }
 
     async fn details(&self, show: ShowId) -> Result<Details, StepError> {

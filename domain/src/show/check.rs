@@ -1,9 +1,13 @@
 //! What an organiser says of a show, held against the bounds and against its plan. Every refusal names the field.
 
 use super::{CategoryPrice, Date, Details, Policies, Text};
-use crate::limits::{CAPACITY_MAX, NAME_CHARS_MAX, PERFORMANCES_MAX, POLICY_SECONDS_MAX, PRICE_MAX_WON, SEATS_PER_PERSON_MAX};
+use crate::limits::{
+    ADMISSIONS_PER_MINUTE_MAX, CAPACITY_MAX, CLAIM_SECONDS_MAX, LOBBY_SECONDS_MAX, NAME_CHARS_MAX, PERFORMANCES_MAX, POLICY_SECONDS_MAX,
+    PRICE_MAX_WON, SEATS_PER_PERSON_MAX,
+};
 use crate::plan::Plan;
 use crate::refusal::{Reason, Refusal, refuse};
+use crate::waiting_room::LineRules;
 use crate::{PerformanceId, Timestamp, Won};
 use std::collections::{HashMap, HashSet};
 use std::fmt::Display;
@@ -22,17 +26,18 @@ pub(super) fn details(details: &Details, plan: Option<&Plan>) -> Result<(), Refu
 }
 
 fn text(field: &str, text: &Text) -> Result<(), Refusal> {
-    line(&format!("{field}/ko"), &text.ko)?;
+    one_line(&format!("{field}/ko"), &text.ko, NAME_CHARS_MAX)?;
     match &text.en {
-        Some(english) => line(&format!("{field}/en"), english),
+        Some(english) => one_line(&format!("{field}/en"), english, NAME_CHARS_MAX),
         None => Ok(()),
     }
 }
 
-fn line(field: &str, text: &str) -> Result<(), Refusal> {
+/// Checks a text of one line.
+pub(crate) fn one_line(field: &str, text: &str, chars_max: usize) -> Result<(), Refusal> {
     let chars = text.chars().count();
-    if text.trim().is_empty() || chars > NAME_CHARS_MAX {
-        return refuse(Reason::Invalid, format!("{field}: 1 to {NAME_CHARS_MAX} characters, not all of them spaces; it has {chars}"));
+    if text.trim().is_empty() || chars > chars_max {
+        return refuse(Reason::Invalid, format!("{field}: 1 to {chars_max} characters, not all of them spaces; it has {chars}"));
     }
     if text.chars().any(char::is_control) {
         return refuse(Reason::Invalid, format!("{field}: no control characters"));
@@ -82,7 +87,17 @@ pub(crate) fn policies(policies: &Policies) -> Result<(), Refusal> {
     within("/policies/hold_seconds", policies.hold_seconds, 1..=POLICY_SECONDS_MAX)?;
     within("/policies/payment_seconds", policies.payment_seconds, 1..=POLICY_SECONDS_MAX)?;
     within("/policies/capacity", policies.capacity, 1..=CAPACITY_MAX)?;
-    within("/policies/session_seconds", policies.session_seconds, 1..=POLICY_SECONDS_MAX)
+    within("/policies/session_seconds", policies.session_seconds, 1..=POLICY_SECONDS_MAX)?;
+    line_rules("/policies/line", &policies.line)
+}
+
+/// Checks the rules of a line.
+pub(crate) fn line_rules(field: &str, rules: &LineRules) -> Result<(), Refusal> {
+    if let Some(rate) = rules.admissions_per_minute {
+        within(&format!("{field}/admissions_per_minute"), rate, 1..=ADMISSIONS_PER_MINUTE_MAX)?;
+    }
+    within(&format!("{field}/claim_seconds"), rules.claim_seconds, 1..=CLAIM_SECONDS_MAX)?;
+    within(&format!("{field}/lobby_seconds"), rules.lobby_seconds, 1..=LOBBY_SECONDS_MAX)
 }
 
 /// Checks a number against its bounds.

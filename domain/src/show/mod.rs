@@ -3,6 +3,7 @@
 use crate::event::{Actor, Ask};
 use crate::plan::{Plan, PlanHash};
 use crate::refusal::{Reason, Refusal, refuse};
+use crate::waiting_room::LineRules;
 use crate::{AccountId, PerformanceId, ShowId, Timestamp, Won};
 use cqrs_es::event_sink::EventSink;
 use serde::{Deserialize, Serialize};
@@ -53,20 +54,23 @@ pub struct Policies {
     pub capacity: u32,
     /// How long one visit inside may last.
     pub session_seconds: u32,
+    /// How the line works.
+    pub line: LineRules,
 }
 
 impl Default for Policies {
-    /// 4 seats, 120 s to choose, 300 s to pay, 500 people inside for at most 15 minutes.
+    /// 4 seats, 120 s to choose, 300 s to pay, 500 people inside for at most 15 minutes, drawn from the lobby.
     fn default() -> Self {
-        Policies { seats_per_person: 4, hold_seconds: 120, payment_seconds: 300, capacity: 500, session_seconds: 900 }
+        let line = LineRules::default();
+        Policies { seats_per_person: 4, hold_seconds: 120, payment_seconds: 300, capacity: 500, session_seconds: 900, line }
     }
 }
 
 impl Policies {
-    /// The rules of the 2024 system: holds of 10 s, payment within 60 s, 100 people inside.
+    /// The rules of the 2024 system: holds of 10 s, payment within 60 s, 100 people inside as they come, 10 s to claim a pass.
     #[must_use]
     pub fn original() -> Self {
-        Policies { hold_seconds: 10, payment_seconds: 60, capacity: 100, ..Policies::default() }
+        Policies { hold_seconds: 10, payment_seconds: 60, capacity: 100, line: LineRules::original(), ..Policies::default() }
     }
 }
 
@@ -110,7 +114,7 @@ pub enum Event {
 }
 
 crate::event::stored_events! {
-    ShowDrafted = "1",
+    ShowDrafted = "2",
     ShowPublished = "1",
 }
 

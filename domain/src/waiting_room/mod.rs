@@ -2,12 +2,16 @@
 
 mod decide;
 mod event;
+mod lobby;
 mod queue;
+mod rules;
 mod state;
+mod steer;
 
 pub use decide::Facts;
 pub use event::{Command, Departure, Event};
-pub use state::{Entry, WaitingRoom};
+pub use rules::{LineRules, Mode};
+pub use state::{Entry, Standing, WaitingRoom};
 
 use crate::event::Ask;
 use crate::refusal::Refusal;

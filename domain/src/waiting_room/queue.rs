@@ -43,6 +43,12 @@ impl Queue {
         let Some(place) = slot.and_then(Option::take) else { panic!("number {number} doesn't wait") };
         let block = self.block_of(number);
         self.blocks[block] -= 1;
+        self.trim();
+        place
+    }
+
+    /// Lets go of the numbers at the front that nobody has.
+    fn trim(&mut self) {
         while let Some(None) = self.slots.front() {
             self.slots.pop_front();
             self.first += 1;
@@ -50,7 +56,26 @@ impl Queue {
                 self.blocks.pop_front();
             }
         }
-        place
+    }
+
+    /// Gives the places up to this number new ones, from 1 on, in the order that `draw` puts them. Who waits behind stays;
+    /// between, where places left before, numbers stay empty.
+    pub(super) fn reorder(&mut self, last: u64, draw: impl FnOnce(Vec<Place>) -> Vec<Place>) {
+        let drawn_slots = (last + 1).saturating_sub(self.first).min(self.slots.len() as u64) as usize;
+        let behind = self.slots.split_off(drawn_slots);
+        let places: Vec<Place> = std::mem::take(&mut self.slots).into_iter().flatten().collect();
+        let count = places.len();
+        let drawn = draw(places);
+        assert_eq!(drawn.len(), count, "a draw loses nobody");
+        assert!(count as u64 <= last, "there are as many numbers as places");
+        let end = last.max(self.first - 1) as usize;
+        self.first = 1;
+        self.slots = drawn.into_iter().map(Some).chain((count..end).map(|_| None)).chain(behind).collect();
+        self.blocks = VecDeque::from(vec![0; self.slots.len() / BLOCK as usize + 1]);
+        for (at, _) in self.slots.iter().enumerate().filter(|(_, slot)| slot.is_some()) {
+            self.blocks[(at as u64 + 1) as usize / BLOCK as usize] += 1;
+        }
+        self.trim();
     }
 
     /// The place with this number, which must wait.
@@ -127,6 +152,28 @@ mod tests {
         assert!(queue.is_empty() && queue.slots.is_empty() && queue.blocks.iter().sum::<u32>() == 0);
         queue.push(next, place(EntryId::new()));
         assert_eq!(queue.ahead(next), 0);
+    }
+
+    #[test]
+    fn a_draw_reorders_the_front_and_leaves_the_rest() {
+        for (lobby, gone, late) in [(5_000_u64, 700_u64, 300_u64), (1_023, 1_023, 3), (1_024, 0, 0), (3, 3, 0), (1, 0, 5_000)] {
+            let mut queue = Queue::default();
+            let ids: Vec<EntryId> = (0..lobby + late).map(|_| EntryId::new()).collect();
+            ids.iter().zip(1..).for_each(|(id, number)| queue.push(number, place(*id)));
+            (1..=gone).for_each(|number| drop(queue.remove(number)));
+            queue.reorder(lobby, |mut places| {
+                places.reverse();
+                places
+            });
+            let drawn = ids[gone as usize..lobby as usize].iter().rev().copied();
+            let expected = (1..).zip(drawn).chain((lobby + 1..).zip(ids[lobby as usize..].iter().copied()));
+            assert!(queue.iter().map(|(number, place)| (number, place.id)).eq(expected.clone()), "{lobby} {gone} {late}");
+            for (at, (number, _)) in expected.enumerate() {
+                assert_eq!(queue.ahead(number), at as u64);
+            }
+            queue.push(lobby + late + 1, place(EntryId::new()));
+            assert_eq!(queue.ahead(lobby + late + 1), lobby - gone + late);
+        }
     }
 
     #[test]

@@ -6,6 +6,7 @@ use socketing_domain::event::{Actor, Ask};
 use socketing_domain::plan::{Category, Plan, Point, Row, Seat, SeatKind};
 use socketing_domain::refusal::Reason;
 use socketing_domain::show::{CategoryPrice, Policies};
+use socketing_domain::waiting_room::{LineRules, Mode};
 use socketing_domain::{AccountId, PerformanceId, Refusal, SeatIndex, ShowId, Timestamp, Won};
 use std::sync::Arc;
 use uuid::Uuid;
@@ -80,9 +81,14 @@ pub(crate) fn price(category: &str, price: i64) -> CategoryPrice {
     CategoryPrice { category: category.to_owned(), price: won(price) }
 }
 
+/// As people come, with 50 s to claim a pass.
+pub(crate) fn rules() -> LineRules {
+    LineRules { mode: Mode::FirstCome, claim_seconds: 50, ..LineRules::default() }
+}
+
 /// 2 seats a person, 100 s to choose, 300 s to pay, 3 people inside for 500 s.
 pub(crate) fn policies() -> Policies {
-    Policies { seats_per_person: 2, hold_seconds: 100, payment_seconds: 300, capacity: 3, session_seconds: 500 }
+    Policies { seats_per_person: 2, hold_seconds: 100, payment_seconds: 300, capacity: 3, session_seconds: 500, line: rules() }
 }
 
 pub(crate) fn fan(number: u128) -> Actor {

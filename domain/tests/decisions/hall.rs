@@ -19,6 +19,10 @@ fn leave() -> Command {
     Command::Line(line::Command::LeaveQueue)
 }
 
+fn claim() -> Command {
+    Command::Line(line::Command::ClaimPass)
+}
+
 fn party_id() -> PartyId {
     id(7)
 }
@@ -116,6 +120,8 @@ fn a_seat_is_held_only_by_people_inside() {
     world.now = at(500);
     assert_eq!(reason(world.ask(fan(1), hold(11, [1]))), Reason::NotAdmitted, "whose visit ran out, though no timer ran");
     assert_eq!(names(&world.tick())[..2], ["HoldReleased", "EntryDeparted"]);
+    assert_eq!(reason(world.ask(fan(4), hold(4, [0]))), Reason::NotAdmitted, "who was called and hasn't claimed the pass");
+    world.ask(fan(4), claim()).unwrap();
     world.ask(fan(4), hold(4, [0])).unwrap();
     world.ask(fan(4), leave()).unwrap();
     assert_eq!(reason(world.ask(fan(4), hold(5, [1]))), Reason::NotAdmitted, "who left");
@@ -137,6 +143,18 @@ fn who_leaves_lets_the_seats_go_at_once() {
     world.now = at(100);
     let (events, _) = world.ask(fan(2), leave()).unwrap();
     let Event::Performance(seats_of::Event::HoldReleased { reason: Release::Expired, .. }) = events[0] else { panic!("{events:?}") };
+}
+
+#[test]
+fn who_is_evicted_loses_the_seats_that_are_held() {
+    let mut world = open();
+    world.ask(fan(1), join(1, None)).unwrap();
+    world.ask(fan(1), hold(1, [0, 1])).unwrap();
+    let evict = Command::Line(line::Command::Evict { account: person(1), reason: "a robot".to_owned() });
+    let (events, _) = world.ask(fan(9), evict).unwrap();
+    assert_eq!(names(&events), ["HoldReleased", "EvictionOrdered", "EntryDeparted"]);
+    let Event::WaitingRoom(line::Event::EntryDeparted { reason: Departure::Evicted, .. }) = events[2] else { panic!("{events:?}") };
+    world.check_folds();
 }
 
 #[test]
@@ -242,7 +260,7 @@ fn the_line_moves_when_people_go_and_is_told_in_order() {
     assert_eq!(ahead(&world, 6), 1);
     assert!(world.tick().is_empty());
     world.ask(fan(2), leave()).unwrap();
-    let Event::WaitingRoom(line::Event::EntryAdmitted { number: 4, .. }) = world.tick()[0] else { panic!("4 is the next") };
+    let Event::WaitingRoom(line::Event::EntryCalled { number: 4, .. }) = world.tick()[0] else { panic!("4 is the next") };
     assert_eq!(ahead(&world, 6), 0);
 }
 

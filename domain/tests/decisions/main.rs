@@ -6,6 +6,8 @@ mod common;
 mod hall;
 mod holds;
 mod line;
+mod line_random;
+mod lobby;
 mod model;
 mod party;
 mod payments;

@@ -16,6 +16,7 @@ pub(crate) const CAPACITY: usize = 3;
 const HOLD_SECONDS: u32 = 100;
 const PAYMENT_SECONDS: u32 = 300;
 const SESSION_SECONDS: u32 = 500;
+const CLAIM_SECONDS: u32 = 50;
 
 #[derive(Clone, Debug)]
 pub(crate) struct Hold {
@@ -64,7 +65,10 @@ pub(crate) struct Entry {
     pub(crate) number: u64,
     pub(crate) account: AccountId,
     pub(crate) members: Vec<AccountId>,
+    /// When the pass or the visit ends.
     pub(crate) until: Option<Timestamp>,
+    /// Whether the pass was claimed.
+    pub(crate) claimed: bool,
     pub(crate) gone: bool,
 }
 
@@ -109,7 +113,7 @@ impl Model {
     }
 
     fn pass(&self, person: AccountId, now: Timestamp) -> Option<&Entry> {
-        self.place(person, now).filter(|entry| entry.until.is_some())
+        self.place(person, now).filter(|entry| entry.claimed)
     }
 
     pub(crate) fn party_of(&self, person: AccountId) -> Option<PartyId> {
@@ -158,6 +162,10 @@ impl Model {
         };
         let alone = members.iter().all(|member| self.place(*member, now).is_none());
         now >= opening() && alone && members.len() <= CAPACITY && !self.entries.contains_key(&entry)
+    }
+
+    pub(crate) fn accepts_claim(&self, person: AccountId, now: Timestamp) -> bool {
+        self.place(person, now).is_some_and(|entry| entry.until.is_some())
     }
 
     pub(crate) fn accepts_leave(&self, person: AccountId) -> bool {
@@ -358,25 +366,42 @@ impl Model {
                     Some(id) => assert!(self.parties[id].frozen && self.parties[id].members == *members && members[0] == *account),
                     None => assert!(*members == [*account] && self.party_of(*account).is_none()),
                 }
-                let new = Entry { number: *number, account: *account, members: members.clone(), until: None, gone: false };
+                let new = Entry { number: *number, account: *account, members: members.clone(), until: None, claimed: false, gone: false };
                 assert!(self.entries.insert(*entry, new).is_none(), "an entry's id is used once");
             }
-            OfLine::EntryAdmitted { entry, number, session_ends_at } => {
-                let waits_longer = |entry: &&Entry| !entry.gone && entry.until.is_none() && entry.number < *number;
-                assert_eq!(self.entries.values().find(waits_longer).map(|entry| entry.number), None, "overtaken by {number}");
+            OfLine::EntryCalled { entry, number, claim_by } => {
+                self.is_next(*number);
                 let entry = self.entries.get_mut(entry).unwrap();
                 assert!(!entry.gone && entry.until.is_none() && entry.number == *number);
+                assert_eq!(*claim_by, now.plus_seconds(CLAIM_SECONDS));
+                entry.until = Some(*claim_by);
+            }
+            OfLine::EntryAdmitted { entry, number, session_ends_at } => {
+                let called = self.entries[entry].until;
+                match called {
+                    Some(claim_by) => assert!(claim_by > now, "claimed too late"),
+                    None => self.is_next(*number),
+                }
+                let entry = self.entries.get_mut(entry).unwrap();
+                assert!(!entry.gone && !entry.claimed && entry.number == *number);
                 assert_eq!(*session_ends_at, now.plus_seconds(SESSION_SECONDS));
-                entry.until = Some(*session_ends_at);
+                (entry.until, entry.claimed) = (Some(*session_ends_at), true);
             }
             OfLine::EntryDeparted { entry, number, reason } => {
                 let entry = self.entries.get_mut(entry).unwrap();
                 assert!(!entry.gone && entry.number == *number);
                 let over = entry.until.is_some_and(|until| until <= now);
-                assert_eq!(over, *reason == Departure::SessionOver, "departed as {reason:?} at {now}");
+                assert_eq!(over && entry.claimed, *reason == Departure::SessionOver, "departed as {reason:?} at {now}");
+                assert_eq!(over && !entry.claimed, *reason == Departure::Unclaimed, "departed as {reason:?} at {now}");
                 entry.gone = true;
             }
+            other => panic!("{other:?} is for the line's own random tests"),
         }
+    }
+
+    fn is_next(&self, number: u64) {
+        let waits_longer = |entry: &&Entry| !entry.gone && entry.until.is_none() && entry.number < number;
+        assert_eq!(self.entries.values().find(waits_longer).map(|entry| entry.number), None, "overtaken by {number}");
     }
 
     fn believe_party(&mut self, event: &OfParty) {

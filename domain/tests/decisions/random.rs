@@ -1,7 +1,7 @@
 //! Random sequences of every command of a hall, with time passing and timers running or not, against the simple model.
 
 use crate::common::{SYSTEM, fan, id, person};
-use crate::model::{Model, PartyState, Standing, short_curtain};
+use crate::model::{Entry, Model, PartyState, Standing, short_curtain};
 use crate::world::{World, open_line, schedule};
 use proptest::prelude::*;
 use socketing_domain::event::{Actor, Event, StreamId};
@@ -44,6 +44,8 @@ enum Aim {
     /// A leader takes the party into the line.
     JoinTogether,
     LeaveLine,
+    /// Someone who was called claims the pass.
+    Claim,
 }
 
 fn who() -> impl Strategy<Value = u128> {
@@ -98,6 +100,7 @@ fn of_line() -> impl Strategy<Value = Line> {
     prop_oneof![
         4 => (thing(), party).prop_map(|(number, party)| Line::JoinQueue { entry: id(100 + number), party }),
         1 => Just(Line::LeaveQueue),
+        2 => Just(Line::ClaimPass),
     ]
 }
 
@@ -112,13 +115,16 @@ fn of_party() -> impl Strategy<Value = Command> {
 }
 
 fn aim() -> impl Strategy<Value = Aim> {
-    use Aim::{Accept, Book, Cancel, CompleteRefund, Confirm, Decline, Extend, Fail, JoinTogether, LeaveLine, LeaveParty, Pay, Release};
+    use Aim::{
+        Accept, Book, Cancel, Claim, CompleteRefund, Confirm, Decline, Extend, Fail, JoinTogether, LeaveLine, LeaveParty, Pay, Release,
+    };
     prop_oneof![
         8 => some_seats().prop_map(Aim::Hold),
         8 => prop_oneof![Just(Book), Just(Pay), Just(Confirm)],
         5 => prop_oneof![Just(Fail), Just(Cancel), Just(CompleteRefund), Just(Extend), Just(Release)],
         3 => prop_oneof![Just(Accept), Just(Accept), Just(Accept), Just(Decline), Just(LeaveParty), Just(JoinTogether)],
         1 => Just(LeaveLine),
+        3 => Just(Claim),
     ]
 }
 
@@ -205,13 +211,13 @@ impl Run {
             };
             pick(place, model.parties.iter().flat_map(of_party))
         };
-        let on_place = |inside: bool| {
-            let entries = model.entries.values().filter(|entry| !entry.gone && (entry.until.is_some() || !inside));
-            pick(place, entries.flat_map(|entry| entry.members.clone()))
+        let on_place = |called: bool, inside: bool| {
+            let there = |entry: &&Entry| !entry.gone && (entry.until.is_some() || !called) && (entry.claimed || !inside);
+            pick(place, model.entries.values().filter(there).flat_map(|entry| entry.members.clone()))
         };
         let seats = Command::Performance;
         let (who, command) = match aim {
-            Aim::Hold(numbers) => (on_place(true)?, seats(Seats::HoldSeats { hold: id(new), seats: numbers })),
+            Aim::Hold(numbers) => (on_place(true, true)?, seats(Seats::HoldSeats { hold: id(new), seats: numbers })),
             Aim::Extend => hold().map(|(hold, who)| (who, seats(Seats::ExtendHold { hold })))?,
             Aim::Release => hold().map(|(hold, who)| (who, seats(Seats::ReleaseHold { hold })))?,
             Aim::Book => hold().map(|(hold, who)| (who, seats(Seats::Book { booking: id(new), hold })))?,
@@ -236,7 +242,8 @@ impl Run {
                 let (party, who) = member(true)?;
                 (who, Command::Line(Line::JoinQueue { entry: id(new), party: Some(party) }))
             }
-            Aim::LeaveLine => (on_place(false)?, Command::Line(Line::LeaveQueue)),
+            Aim::LeaveLine => (on_place(false, false)?, Command::Line(Line::LeaveQueue)),
+            Aim::Claim => (on_place(true, false)?, Command::Line(Line::ClaimPass)),
         };
         Some((Actor::Account(who), command))
     }
@@ -272,6 +279,7 @@ impl Run {
             (Actor::System(_), _) => true,
             (Actor::Account(who), Command::Performance(command)) => self.model.accepts_seats(who, command, now),
             (Actor::Account(who), Command::Line(Line::JoinQueue { entry, party })) => self.model.accepts_join(who, *entry, *party, now),
+            (Actor::Account(who), Command::Line(Line::ClaimPass)) => self.model.accepts_claim(who, now),
             (Actor::Account(who), Command::Line(_)) => self.model.accepts_leave(who),
             (Actor::Account(who), Command::Party(id, command)) => self.model.accepts_party(who, *id, command, now),
             (_, other) => panic!("{other:?} isn't for a hall"),
@@ -329,6 +337,14 @@ proptest! {
     }
 }
 
+/// Every event that the random steps make: all of a hall's but those of draws and of steering, which a line's own random
+/// tests make.
+pub(crate) fn types() -> Vec<(&'static str, &'static str)> {
+    let of_line = ["LineOpened", "QueueJoined", "EntryCalled", "EntryAdmitted", "EntryDeparted"];
+    let line = socketing_domain::waiting_room::Event::TYPES.iter().filter(|(name, _)| of_line.contains(name)).copied().collect();
+    [socketing_domain::performance::Event::TYPES.to_vec(), line, socketing_domain::party::Event::TYPES.to_vec()].concat()
+}
+
 /// A history that has all these events of a hall, the same each time.
 pub(crate) fn long_history(types: &[&str]) -> World {
     use proptest::strategy::ValueTree;
@@ -359,8 +375,6 @@ fn the_random_steps_reach_every_event() {
         steps.into_iter().for_each(|step| run.take(step));
         run.world.log.iter().for_each(|(_, event)| *seen.entry(event.event_type()).or_insert(0) += 1);
     }
-    let types =
-        [socketing_domain::performance::Event::TYPES, socketing_domain::waiting_room::Event::TYPES, socketing_domain::party::Event::TYPES];
-    let rare: Vec<_> = types.concat().into_iter().filter(|(name, _)| seen.get(name).copied().unwrap_or(0) < 20).collect();
+    let rare: Vec<_> = types().into_iter().filter(|(name, _)| seen.get(name).copied().unwrap_or(0) < 20).collect();
     assert!(rare.is_empty(), "hardly ever: {rare:?} of {seen:?}");
 }

@@ -5,6 +5,7 @@ use socketing_domain::limits::{CATEGORIES_MAX, EVENT_BYTES_MAX, NAME_CHARS_MAX, 
 use socketing_domain::plan::{Category, Plan, PlanHash};
 use socketing_domain::refusal::Reason;
 use socketing_domain::show::{Command, Date, Details, Event, Policies, Show, Text};
+use socketing_domain::waiting_room::{LineRules, Mode};
 use std::sync::Arc;
 
 fn details() -> Details {
@@ -116,6 +117,12 @@ fn policies_are_held_against_their_bounds() {
         (Policies { capacity: 1_000_001, ..good }, "capacity"),
         (Policies { session_seconds: 0, ..good }, "session_seconds"),
         (Policies { session_seconds: 86_401, ..good }, "session_seconds"),
+        (Policies { line: LineRules { admissions_per_minute: Some(0), ..good.line }, ..good }, "line/admissions_per_minute"),
+        (Policies { line: LineRules { admissions_per_minute: Some(60_001), ..good.line }, ..good }, "line/admissions_per_minute"),
+        (Policies { line: LineRules { claim_seconds: 0, ..good.line }, ..good }, "line/claim_seconds"),
+        (Policies { line: LineRules { claim_seconds: 3_601, ..good.line }, ..good }, "line/claim_seconds"),
+        (Policies { line: LineRules { lobby_seconds: 0, ..good.line }, ..good }, "line/lobby_seconds"),
+        (Policies { line: LineRules { lobby_seconds: 604_801, ..good.line }, ..good }, "line/lobby_seconds"),
     ];
     for (policies, field) in bad {
         given::<Show>([]).when(create(Details { policies, ..details() })).then_invalid(&format!("/policies/{field}"));
@@ -144,6 +151,7 @@ fn the_largest_show_fits_into_an_event() {
             payment_seconds: 86_400,
             capacity: 1_000_000,
             session_seconds: 86_400,
+            line: LineRules { mode: Mode::FirstCome, admissions_per_minute: Some(60_000), claim_seconds: 3_600, lobby_seconds: 604_800 },
         },
         ..details()
     };

@@ -2,12 +2,12 @@
 //! one makes of the same events.
 
 use crate::common::performance;
-use crate::random::long_history;
+use crate::random::{self, long_history};
+use socketing_domain::PerformanceId;
 use socketing_domain::event::{Event, StreamId};
 use socketing_domain::hall::Hall;
 use socketing_domain::snapshot::{FOLD_VERSION, SnapshotError, decode, encode};
 use socketing_domain::unit::{Unit, UnitId};
-use socketing_domain::{PerformanceId, party, performance as seats, waiting_room};
 use std::collections::BTreeSet;
 use std::path::PathBuf;
 use std::{env, fs};
@@ -26,10 +26,9 @@ fn hall(unit: Unit) -> Hall {
     }
 }
 
-/// Every event of a hall.
+/// Every event of the golden history.
 fn types() -> Vec<&'static str> {
-    let types = [seats::Event::TYPES, waiting_room::Event::TYPES, party::Event::TYPES].concat();
-    types.into_iter().map(|(name, _)| name).collect()
+    random::types().into_iter().map(|(name, _)| name).collect()
 }
 
 fn fold<'a>(events: impl Iterator<Item = &'a (StreamId, Event)>) -> Hall {

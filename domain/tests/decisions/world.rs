@@ -118,6 +118,6 @@ pub(crate) fn schedule(curtain: Timestamp) -> Command {
 }
 
 pub(crate) fn open_line() -> Command {
-    let (capacity, session_seconds) = (policies().capacity, policies().session_seconds);
-    Command::Line(line::Command::OpenLine { show: show(), sale_opens_at: opening(), capacity, session_seconds })
+    let (capacity, session_seconds, rules) = (policies().capacity, policies().session_seconds, policies().line);
+    Command::Line(line::Command::OpenLine { show: show(), sale_opens_at: opening(), capacity, session_seconds, rules })
 }

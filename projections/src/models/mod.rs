@@ -10,6 +10,8 @@ mod sales;
 pub(crate) mod seat_map;
 mod wallets;
 
+pub(crate) use line::{departure_name, mode_name};
+
 use crate::plans::Plans;
 use crate::projection::{HandlerError, Projection};
 use socketing_domain::event::{Recorded, StreamId};

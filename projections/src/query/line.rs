@@ -22,14 +22,17 @@ use uuid::Uuid;
 pub(crate) struct Place {
     /// The place; inside, the pass.
     entry_id: EntryId,
-    /// Its number, from 1, in order of arrival.
+    /// Its number, from 1: by the draw, or in order of arrival; 0 in the lobby.
     number: u64,
-    /// Whether its people wait or choose.
+    /// Where its people are.
     state: EntryState,
-    /// Places that wait before it; 0 inside.
+    /// Places that wait before it; 0 in the lobby and inside.
     ahead: u64,
     /// Places that wait in the whole line.
     waiting: u64,
+    /// Until when the pass can be claimed, if it was called.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    claim_by: Option<Timestamp>,
     /// When the visit ends, inside.
     #[serde(skip_serializing_if = "Option::is_none")]
     session_ends_at: Option<Timestamp>,
@@ -46,9 +49,10 @@ pub(crate) struct Place {
 struct Row {
     entry_id: Uuid,
     number: i64,
-    inside: bool,
+    state: String,
     ahead: i64,
     waiting: i64,
+    claim_by: Option<OffsetDateTime>,
     session_ends_at: Option<OffsetDateTime>,
     party_id: Option<Uuid>,
     members: Vec<Uuid>,
@@ -73,7 +77,7 @@ pub(crate) async fn my_place(
     let mut snapshot = api.snapshot(&[Model::Line], fresh.min_position, Touches::Streams(&touched)).await?;
     // The count walks the index of those who wait: as many as are ahead, once per look, since what follows is pushed.
     let row: Option<Row> = sqlx::query_as(
-        "select e.entry_id, e.number, e.state = 'inside' as inside, e.session_ends_at, e.party_id, e.members, l.waiting,
+        "select e.entry_id, e.number, e.state, case when e.state = 'called' then e.claim_by end as claim_by, e.session_ends_at, e.party_id, e.members, l.waiting,
                 (select count(*) from line_entries w
                  where w.performance_id = $1 and w.state = 'waiting' and w.number < e.number and e.state = 'waiting') as ahead
          from line_members m
@@ -89,8 +93,14 @@ pub(crate) async fn my_place(
     let row = row.ok_or_else(|| Problem::new(Code::of(Reason::NotInLine)))?;
     Ok(Json(Place {
         entry_id: row.entry_id.into(),
-        number: unsigned(row.number),
-        state: if row.inside { EntryState::Inside } else { EntryState::Waiting },
+        number: if row.state == "lobby" { 0 } else { unsigned(row.number) },
+        state: match row.state.as_str() {
+            "lobby" => EntryState::Lobby,
+            "called" => EntryState::Called,
+            "inside" => EntryState::Inside,
+            _ => EntryState::Waiting,
+        },
+        claim_by: row.claim_by.map(Timestamp::from),
         ahead: unsigned(row.ahead),
         waiting: unsigned(row.waiting),
         session_ends_at: row.session_ends_at.map(Timestamp::from),

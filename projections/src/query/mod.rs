@@ -5,6 +5,7 @@
 //! Nobody learns who holds a seat: people see what is theirs, organisers the figures of their shows.
 
 mod bookings;
+mod draw;
 mod invitations;
 mod line;
 mod page;
@@ -16,6 +17,7 @@ mod shows;
 mod snapshot;
 mod tickets;
 mod wallet;
+mod why;
 
 use crate::plans::{PlanError, Plans};
 use crate::progress::Progress;
@@ -26,8 +28,10 @@ use socketing_domain::event::Actor;
 use socketing_service::Problem;
 use socketing_service::auth::{self, Auth, Caller};
 use socketing_service::catalogue::codes;
+use socketing_service::signed::Signer;
 use sqlx::postgres::PgPool;
 use std::sync::Arc;
+use tokio::sync::OnceCell;
 use utoipa::IntoParams;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
@@ -43,6 +47,7 @@ struct Inner {
     plans: Arc<Plans>,
     auth: Auth,
     maps: seats::MapCache,
+    signer: OnceCell<Signer>,
 }
 
 impl FromRef<Api> for Auth {
@@ -55,13 +60,19 @@ impl Api {
     /// Queries on this database, waiting by this progress.
     #[must_use]
     pub fn new(pool: PgPool, progress: Progress, plans: Arc<Plans>, auth: Auth) -> Api {
-        Api(Arc::new(Inner { pool, progress, plans, auth, maps: seats::MapCache::default() }))
+        Api(Arc::new(Inner { pool, progress, plans, auth, maps: seats::MapCache::default(), signer: OnceCell::new() }))
     }
 
     /// The routes, with their descriptions.
     #[must_use]
     pub fn router(self) -> OpenApiRouter {
         routes().with_state(self)
+    }
+
+    /// What statements are signed with: read when the first is asked for.
+    async fn signer(&self) -> Result<&Signer, Problem> {
+        let signer = self.0.signer.get_or_try_init(|| Signer::load_or_create(&self.0.pool)).await;
+        signer.map_err(|error| Problem::internal("loading the key of statements", &error))
     }
 
     /// Whether the caller runs the system.
@@ -89,6 +100,9 @@ fn routes() -> OpenApiRouter<Api> {
         .routes(routes!(performances::performance))
         .routes(routes!(seats::seats))
         .routes(routes!(line::my_place))
+        .routes(routes!(why::why))
+        .routes(routes!(draw::draw))
+        .routes(routes!(draw::tickets))
         .routes(routes!(sales::sales))
         .routes(routes!(bookings::my_bookings))
         .routes(routes!(tickets::my_tickets))

@@ -168,16 +168,24 @@ const TABLES: &[(Model, &str, &str)] = &[
         Model::Line,
         "lines",
         "select performance_id::text, json_build_object('sale_opens_at', (extract(epoch from sale_opens_at) * 1000)::bigint,
-            'capacity', capacity, 'session_seconds', session_seconds, 'waiting', waiting, 'inside', inside,
-            'joined_number', joined_number, 'admitted_number', admitted_number)::text from lines",
+            'capacity', capacity, 'session_seconds', session_seconds, 'mode', mode, 'flow', flow,
+            'admissions_per_minute', admissions_per_minute, 'claim_seconds', claim_seconds, 'waiting', waiting, 'inside', inside,
+            'called', called, 'joined_number', joined_number, 'admitted_number', admitted_number,
+            'commitment', encode(commitment, 'hex'), 'lobby_opens_at', (extract(epoch from lobby_opens_at) * 1000)::bigint,
+            'committed', committed_position, 'root', encode(root, 'hex'), 'lobby_entries', lobby_entries, 'closed', closed_position,
+            'beacon', beacon, 'beacon_source', beacon_source, 'seed', encode(seed, 'hex'), 'revealed', revealed_position)::text
+         from lines",
     ),
     (
         Model::Line,
         "line_entries",
         "select performance_id || ' ' || entry_id, json_build_object('number', number, 'account', account_id, 'party', party_id,
-            'members', members, 'state', state, 'session_ends_at', (extract(epoch from session_ends_at) * 1000)::bigint,
-            'departure', departure)::text from line_entries",
+            'members', members, 'state', state, 'claim_by', (extract(epoch from claim_by) * 1000)::bigint,
+            'session_ends_at', (extract(epoch from session_ends_at) * 1000)::bigint, 'departure', departure,
+            'joined', joined_position, 'called', called_position, 'entered', entered_position, 'departed', departed_position)::text
+         from line_entries",
     ),
+    (Model::Line, "draw_tickets", "select performance_id || ' ' || number, to_json(encode(ticket, 'hex'))::text from draw_tickets"),
     (Model::Line, "line_members", "select performance_id || ' ' || account_id, to_json(entry_id)::text from line_members"),
     (
         Model::Parties,

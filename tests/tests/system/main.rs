@@ -1,6 +1,7 @@
 //! The parts and the whole on real servers. One program, so that everything is linked once.
 
 mod cards;
+mod draw;
 mod executor;
 mod executor_load;
 mod feed;

@@ -5,11 +5,12 @@ use rand::rngs::StdRng;
 use rand::seq::IndexedRandom;
 use rand::{Rng, SeedableRng};
 use serde_json::{Value, json};
+use socketing_domain::draw::{self, Digest};
 use socketing_domain::event::{Actor, Recorded};
 use socketing_domain::performance::{Cancellation, Command as Seats, Means};
 use socketing_domain::show::{CategoryPrice, Policies};
 use socketing_domain::unit::{Command, Context, Unit, UnitId};
-use socketing_domain::waiting_room::Command as Line;
+use socketing_domain::waiting_room::{Command as Line, LineRules};
 use socketing_domain::{AccountId, BookingId, EntryId, HoldId, PartyId, PaymentId, RefundId, SeatIndex, Timestamp, party};
 use socketing_event_store::log;
 use socketing_projections::verify::verify;
@@ -21,8 +22,13 @@ use sqlx::PgPool;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
+/// The seed of the draw.
+const SEED: Digest = Digest([0x5e; 32]);
+/// When the sale opens; before, people come into the lobby.
+const OPENS: Timestamp = NOW.plus_seconds(30);
+
 /// Every read model's tables.
-const TABLES: [&str; 16] = [
+const TABLES: [&str; 17] = [
     "catalogue_shows",
     "catalogue_performances",
     "seat_maps",
@@ -35,6 +41,7 @@ const TABLES: [&str; 16] = [
     "lines",
     "line_entries",
     "line_members",
+    "draw_tickets",
     "parties",
     "party_members",
     "wallets",
@@ -235,13 +242,16 @@ impl Crowd {
             show: story.show,
             plan: story.hash,
             starts_at: NOW.plus_seconds(86_400),
-            sale_opens_at: NOW,
+            sale_opens_at: OPENS,
             prices: vec![price("R", PRICE_R), price("S", PRICE_S)],
             policies,
         };
-        let line = Line::OpenLine { show: story.show, sale_opens_at: NOW, capacity: 6, session_seconds: 90 };
+        let rules = LineRules { claim_seconds: 10, ..LineRules::default() };
+        let line = Line::OpenLine { show: story.show, sale_opens_at: OPENS, capacity: 6, session_seconds: 90, rules };
+        let commit = Line::CommitDraw { commitment: draw::commitment(&SEED) };
         assert!(self.tries(story, Actor::System("publisher"), &Command::Performance(schedule)));
         assert!(self.tries(story, Actor::System("publisher"), &Command::Line(line)));
+        assert!(self.tries(story, Actor::System("draw"), &Command::Line(commit)));
     }
 
     /// Before anybody is in the line: people find together, or don't.
@@ -267,6 +277,7 @@ impl Crowd {
             13 => self.answers(story),
             _ => drop(self.tries(story, Actor::Account(me), &Command::Line(Line::LeaveQueue))),
         }
+        self.tries(story, Actor::System("draw"), &Command::Line(Line::RevealSeed { seed: SEED }));
         self.now = self.now.plus_seconds(self.random.random_range(0..4));
         let due = self.hall.due(self.now);
         self.take(due);
@@ -278,6 +289,7 @@ impl Crowd {
     }
 
     fn holds(&mut self, story: &Story, me: AccountId) {
+        self.tries(story, Actor::Account(me), &Command::Line(Line::ClaimPass));
         let count = self.random.random_range(1..4);
         let last = u32::try_from(story.plan.seats.len()).expect("few seats");
         let seats = (0..count).map(|_| SeatIndex(self.random.random_range(0..last))).collect();
@@ -391,7 +403,9 @@ async fn whatever_a_crowd_does_the_rows_are_the_fold_of_the_log() -> Result<()> 
         reading.stop().await;
     }
     let wanted = ["SeatsSold", "BookingCancelled", "RefundDue", "RefundCompleted", "HoldReleased", "PaymentFailed"];
-    for wanted in wanted.into_iter().chain(["PartyFrozen", "InvitationDeclined", "EntryAdmitted", "EntryDeparted"]) {
+    for wanted in
+        wanted.into_iter().chain(["PartyFrozen", "InvitationDeclined", "SeedRevealed", "EntryCalled", "EntryAdmitted", "EntryDeparted"])
+    {
         assert!(sorts.contains(wanted), "no crowd ever made {wanted}: {sorts:?}");
     }
     Ok(())

@@ -144,7 +144,8 @@ fn scheduled() -> performance::Event {
 
 fn opened() -> waiting_room::Event {
     let sale_opens_at = Timestamp::from_millis(1_785_582_000_000);
-    waiting_room::Event::LineOpened { show: ShowId::new(), sale_opens_at, capacity: 100, session_seconds: 900 }
+    let rules = waiting_room::LineRules::original();
+    waiting_room::Event::LineOpened { show: ShowId::new(), sale_opens_at, capacity: 100, session_seconds: 900, rules }
 }
 
 /// Applies the log's events one after another, read in the plainest way.

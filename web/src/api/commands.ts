@@ -50,6 +50,13 @@ export const commands = {
     );
   },
 
+  claimPass: (performance: string) =>
+    send(uuidv7(), (key) =>
+      http.POST("/v1/performances/{performance}/line/claim", {
+        params: { path: { performance }, header: withKey(key) },
+      }),
+    ),
+
   leaveLine: (performance: string) =>
     send(uuidv7(), (key) =>
       http.POST("/v1/performances/{performance}/line/leave", {

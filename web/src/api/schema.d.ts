@@ -300,6 +300,60 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/v1/performances/{performance}/draw": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** A performance's draw: commitment, root, seed and beacon, each once it is published. */
+        get: operations["get_draw"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/performances/{performance}/draw/beacon": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Mixes what a source outside says into the draw, once, before the seed is told. */
+        post: operations["give_beacon"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/performances/{performance}/draw/tickets": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * The tickets of a draw in the order that it gave them, from which anybody can work the order out again. Empty until the
+         *     seed is published.
+         */
+        get: operations["draw_tickets"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/v1/performances/{performance}/holds": {
         parameters: {
             query?: never;
@@ -394,6 +448,60 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/v1/performances/{performance}/line/claim": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Claims the pass that one was called to: from here on its people may choose seats.
+         * @description Who is inside already is told so again. For a party, any member does it for all.
+         */
+        post: operations["claim_pass"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/performances/{performance}/line/drain": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Drains a line: nobody joins any more, and who waits is still called. */
+        post: operations["drain_line"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/performances/{performance}/line/evict": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Takes a place away, with the seats that are held on it. */
+        post: operations["evict_from_line"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/v1/performances/{performance}/line/leave": {
         parameters: {
             query?: never;
@@ -405,9 +513,26 @@ export interface paths {
         put?: never;
         /**
          * Gives up the place in the line, or the visit inside.
-         * @description For a party's place, any member does it for all.
+         * @description A party's place is its leader's to give up.
          */
         post: operations["leave_line"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/performances/{performance}/line/limits": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Sets a line's limits. Who is inside stays, also above them. */
+        post: operations["change_line_limits"];
         delete?: never;
         options?: never;
         head?: never;
@@ -423,6 +548,81 @@ export interface paths {
         };
         /** One's own place in a performance's line, or the pass that it became. */
         get: operations["my_place"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/performances/{performance}/line/pause": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Pauses a line: nobody is called until it is resumed. People may still join. */
+        post: operations["pause_line"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/performances/{performance}/line/receipt": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * A signed receipt for one's place: whose it is, its ticket in the draw, and what the draw was committed to.
+         * @description Asked of the writer, so that it is never older than an answered command.
+         */
+        get: operations["line_receipt"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/performances/{performance}/line/resume": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Resumes a line that is paused or drained. */
+        post: operations["resume_line"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/performances/{performance}/line/why": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Why one is where one is: when one joined, one's number, when one was called, which holds were refused because of which
+         *     earlier event; each with its position in the log, and signed, so that it can be shown to others.
+         * @description Of one's latest place, also when it is no more.
+         */
+        get: operations["why"];
         put?: never;
         post?: never;
         delete?: never;
@@ -672,6 +872,23 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/v1/statement-key": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** The public key of all statements that the system signs. */
+        get: operations["statement_key"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/v1/time": {
         parameters: {
             query?: never;
@@ -751,21 +968,22 @@ export interface components {
         Answer_EntryReply: {
             /**
              * Format: int64
-             * @description How many places are before it; 0 inside.
+             * @description How many places are before it; 0 in the lobby and inside.
              */
             ahead: number;
+            claim_by?: components["schemas"]["Timestamp"] | null;
             /** @description The place. */
             entry_id: components["schemas"]["EntryId"];
             /** @description Everyone on this place, whoever joined first. */
             members: components["schemas"]["AccountId"][];
             /**
              * Format: int64
-             * @description Its number, from 1, in order of arrival.
+             * @description Its number, from 1: by the draw, or in order of arrival; 0 in the lobby.
              */
             number: number;
             party_id?: components["schemas"]["PartyId"] | null;
             session_ends_at?: components["schemas"]["Timestamp"] | null;
-            /** @description Whether its people wait or choose. */
+            /** @description Where its people are. */
             state: components["schemas"]["EntryState"];
         } & {
             /**
@@ -1001,8 +1219,45 @@ export interface components {
             /** @description When it begins. */
             starts_at: components["schemas"]["Timestamp"];
         };
+        /** @description 32 bytes: a SHA-256, or a seed. Written as 64 hex digits (in snapshots, as the bytes). */
+        Digest: string;
         /** @description It is done; there is nothing to show. */
         DoneReply: Record<string, never>;
+        /** @description A draw as far as it is public. */
+        Draw: components["schemas"]["Standing"] & {
+            /** @description What a source outside said, if anything was mixed in. */
+            beacon?: string | null;
+            /** @description What that source is. */
+            beacon_source?: string | null;
+            /**
+             * Format: int64
+             * @description The position of the event that published both.
+             */
+            closed_position?: number | null;
+            /** @description The hash of the secret seed, published before the lobby opened. */
+            commitment: components["schemas"]["Digest"];
+            /**
+             * Format: int64
+             * @description The position of the event that published it.
+             */
+            committed_position: number;
+            /**
+             * Format: int64
+             * @description How many tickets there are.
+             */
+            entries?: number | null;
+            /** @description When the lobby opens. */
+            lobby_opens_at: components["schemas"]["Timestamp"];
+            /**
+             * Format: int64
+             * @description The position of the event that published it.
+             */
+            revealed_position?: number | null;
+            root?: components["schemas"]["Digest"] | null;
+            /** @description When it closes: the sale opens. */
+            sale_opens_at: components["schemas"]["Timestamp"];
+            seed?: components["schemas"]["Digest"] | null;
+        };
         /**
          * Format: uuid
          * @description One place in the line; once admitted, the pass: the right to choose seats.
@@ -1012,28 +1267,36 @@ export interface components {
         EntryReply: {
             /**
              * Format: int64
-             * @description How many places are before it; 0 inside.
+             * @description How many places are before it; 0 in the lobby and inside.
              */
             ahead: number;
+            claim_by?: components["schemas"]["Timestamp"] | null;
             /** @description The place. */
             entry_id: components["schemas"]["EntryId"];
             /** @description Everyone on this place, whoever joined first. */
             members: components["schemas"]["AccountId"][];
             /**
              * Format: int64
-             * @description Its number, from 1, in order of arrival.
+             * @description Its number, from 1: by the draw, or in order of arrival; 0 in the lobby.
              */
             number: number;
             party_id?: components["schemas"]["PartyId"] | null;
             session_ends_at?: components["schemas"]["Timestamp"] | null;
-            /** @description Whether its people wait or choose. */
+            /** @description Where its people are. */
             state: components["schemas"]["EntryState"];
         };
         /**
          * @description Where the people of an entry are.
          * @enum {string}
          */
-        EntryState: "waiting" | "inside";
+        EntryState: "lobby" | "waiting" | "called" | "inside";
+        /** @description A place to take away. */
+        Eviction: {
+            /** @description The account whose place it is; of a party, any member's. */
+            account_id: components["schemas"]["AccountId"];
+            /** @description Why. */
+            reason: string;
+        };
         /** @description One thing that is wrong with a body, and where. */
         FieldError: {
             /** @description A stable code. */
@@ -1136,6 +1399,32 @@ export interface components {
             /** @description The seat. */
             seat: components["schemas"]["SeatIndex"];
         };
+        /** @description How a show's lines work. */
+        LineRules: {
+            /**
+             * Format: int32
+             * @description People called in a minute, at most, 1 to 60,000. Without it, everyone for whom there is a place.
+             * @default null
+             */
+            admissions_per_minute: number | null;
+            /**
+             * Format: int32
+             * @description Seconds within which who is called must claim the pass, 1 to 3,600; else the place goes to the next.
+             * @default 60
+             */
+            claim_seconds: number;
+            /**
+             * Format: int32
+             * @description How many seconds before the sale the lobby opens, 1 to 604,800 (a week).
+             * @default 1800
+             */
+            lobby_seconds: number;
+            /**
+             * @description Who gets in first.
+             * @default draw
+             */
+            mode: components["schemas"]["Mode"];
+        };
         /** @description A hold whose time runs, as someone it is for finds it again: on another device, or after a reload. */
         LiveHold: {
             /** @description Who chose; extending, releasing and booking it is theirs. */
@@ -1165,6 +1454,18 @@ export interface components {
          * @enum {string}
          */
         Method: "socketpay" | "card";
+        /**
+         * @description Who gets in first.
+         * @enum {string}
+         */
+        Mode: "draw" | "first_come" | "open";
+        /** @description What a source outside says. */
+        NewBeacon: {
+            /** @description What it is, so that everybody can look it up: "drand, round 4711000", say. */
+            source: string;
+            /** @description What it says, as it is published there. */
+            value: string;
+        };
         /** @description A booking to make. */
         NewBooking: {
             /** @description The new booking's id: a UUIDv7 made by the client. */
@@ -1174,7 +1475,10 @@ export interface components {
         };
         /** @description A place to take. */
         NewEntry: {
-            /** @description The new place's id: a UUIDv7 made by the client. */
+            /**
+             * @description The new place's id: a UUIDv7 made by the client. In a draw it is the nonce that the client chose: with the account's
+             *     id, it makes the ticket.
+             */
             entry_id: components["schemas"]["EntryId"];
             party_id?: components["schemas"]["PartyId"] | null;
         };
@@ -1196,6 +1500,21 @@ export interface components {
             account_id?: components["schemas"]["AccountId"] | null;
             /** @description The friend's nickname. */
             nickname?: string | null;
+        };
+        /** @description Other limits. */
+        NewLimits: {
+            /**
+             * Format: int32
+             * @description People called in a minute, at most, 1 to 60,000; without it, as many as there are places.
+             */
+            admissions_per_minute?: number | null;
+            /**
+             * Format: int32
+             * @description People inside at once, passes that aren't claimed yet included. 1 to 1,000,000, and at least the largest party.
+             */
+            capacity: number;
+            /** @description Why. */
+            reason: string;
         };
         /** @description How to pay. */
         NewPayment: {
@@ -1401,21 +1720,22 @@ export interface components {
         Place: components["schemas"]["Standing"] & {
             /**
              * Format: int64
-             * @description Places that wait before it; 0 inside.
+             * @description Places that wait before it; 0 in the lobby and inside.
              */
             ahead: number;
+            claim_by?: components["schemas"]["Timestamp"] | null;
             /** @description The place; inside, the pass. */
             entry_id: components["schemas"]["EntryId"];
             /** @description Everyone on it. */
             members: components["schemas"]["AccountId"][];
             /**
              * Format: int64
-             * @description Its number, from 1, in order of arrival.
+             * @description Its number, from 1: by the draw, or in order of arrival; 0 in the lobby.
              */
             number: number;
             party_id?: components["schemas"]["PartyId"] | null;
             session_ends_at?: components["schemas"]["Timestamp"] | null;
-            /** @description Whether its people wait or choose. */
+            /** @description Where its people are. */
             state: components["schemas"]["EntryState"];
             /**
              * Format: int64
@@ -1480,6 +1800,16 @@ export interface components {
              * @default 120
              */
             hold_seconds: number;
+            /**
+             * @description How the line works.
+             * @default {
+             *       "admissions_per_minute": null,
+             *       "claim_seconds": 60,
+             *       "lobby_seconds": 1800,
+             *       "mode": "draw"
+             *     }
+             */
+            line: components["schemas"]["LineRules"];
             /**
              * Format: int32
              * @description How long a booking waits for its payment.
@@ -1718,6 +2048,15 @@ export interface components {
             /** @description The shows whose sale opens last come first. */
             shows: components["schemas"]["ShowSummary"][];
         };
+        /** @description A statement and its signature. */
+        Signed: {
+            /** @description The public key, in hex: the one at `/v1/statement-key`. */
+            key: string;
+            /** @description The Ed25519 signature of the text's bytes, in hex. */
+            signature: string;
+            /** @description What is stated: JSON, as a text, which is what is signed. */
+            statement: string;
+        };
         /** @description A session that was just begun. */
         SignedIn: {
             account_id: components["schemas"]["AccountId"];
@@ -1756,6 +2095,13 @@ export interface components {
          * @enum {string}
          */
         State: "waiting" | "in_doubt";
+        /** @description The key that statements are signed with. */
+        StatementKey: {
+            /** @description `Ed25519`. */
+            algorithm: string;
+            /** @description The public key, in hex. */
+            key: string;
+        };
         /** @description A text in the languages of the product. Korean is the first language; English may be missing. */
         Text: {
             /** @description English. */
@@ -1808,6 +2154,11 @@ export interface components {
         Wallet: components["schemas"]["Standing"] & {
             /** @description In won. */
             balance: components["schemas"]["Won"];
+        };
+        /** @description Why. */
+        Why: {
+            /** @description A sentence of at most 200 characters, which is kept for ever and may be shown to anybody. */
+            reason: string;
         };
         /**
          * Format: int64
@@ -3462,6 +3813,325 @@ export interface operations {
             };
         };
     };
+    get_draw: {
+        parameters: {
+            query?: {
+                /** @description The answer covers the log at least up to this position: of a command's reply, say. Waits for it up to 5 seconds. */
+                min_position?: number;
+            };
+            header?: never;
+            path: {
+                performance: components["schemas"]["PerformanceId"];
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Draw"];
+                };
+            };
+            /**
+             * @description `invalid_query`: The address's parameters don't fit
+             *
+             *     `invalid_id`: An id in the address is malformed
+             *
+             *     `position_unknown`: That position isn't in the log
+             */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `no_draw`: There is no draw to take part in */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `internal`: Something went wrong on our side */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /**
+             * @description `projection_behind`: The page is still catching up
+             *
+             *     `projection_parked`: Part of this page can't be shown right now
+             *
+             *     `busy`: Very many people are here right now
+             *
+             *     `unavailable`: The service is unavailable for a moment
+             */
+            503: {
+                headers: {
+                    /** @description Seconds after which to try again. */
+                    "Retry-After"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    give_beacon: {
+        parameters: {
+            query?: never;
+            header: {
+                /**
+                 * @description A key of the client's choice, new for each command and the same for its retries: 1 to 255 visible ASCII characters.
+                 *     The same key gets the same answer for at least 24 hours; with another command it is refused.
+                 * @example 01980d2e-7f3a-7cc1-9d53-0c9a5b1f4e11
+                 */
+                "Idempotency-Key": string;
+                /** @description W3C trace context. */
+                traceparent?: string | null;
+            };
+            path: {
+                performance: components["schemas"]["PerformanceId"];
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["NewBeacon"];
+            };
+        };
+        responses: {
+            /** @description It is mixed in. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Answer_DoneReply"];
+                };
+            };
+            /**
+             * @description `idempotency_key_missing`: The request has no Idempotency-Key
+             *
+             *     `idempotency_key_invalid`: The Idempotency-Key is malformed
+             *
+             *     `invalid_id`: An id in the address is malformed
+             *
+             *     `bad_json`: The request can't be read
+             */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /**
+             * @description `unauthenticated`: You aren't signed in
+             *
+             *     `session_expired`: Your session has ended
+             */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /**
+             * @description `origin_refused`: The request came from another site and was refused
+             *
+             *     `forbidden`: You aren't allowed to do this
+             */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /**
+             * @description `unknown_performance`: There is no such performance, or it isn't on sale
+             *
+             *     `not_in_line`: You aren't in this line
+             */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /**
+             * @description `draw_under_way`: The draw is under way
+             *
+             *     `no_draw`: There is no draw to take part in
+             */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `too_large`: What was sent is too large */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `unsupported_media_type`: This format isn't supported */
+            415: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /**
+             * @description `idempotency_key_reused`: This Idempotency-Key was used for another request
+             *
+             *     `invalid`: A value is out of its bounds
+             *
+             *     `invalid_body`: The request's content doesn't fit
+             */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `too_many_requests`: Too many requests */
+            429: {
+                headers: {
+                    /** @description Seconds after which to try again. */
+                    "Retry-After"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `internal`: Something went wrong on our side */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /**
+             * @description `busy`: Very many people are here right now
+             *
+             *     `timeout`: The answer takes too long
+             *
+             *     `unavailable`: The service is unavailable for a moment
+             */
+            503: {
+                headers: {
+                    /** @description Seconds after which to try again. */
+                    "Retry-After"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    draw_tickets: {
+        parameters: {
+            query?: {
+                /** @description Those with a higher number than this. */
+                after?: number;
+                /** @description At most so many, 1 to 10,000. */
+                limit?: number;
+            };
+            header?: never;
+            path: {
+                performance: components["schemas"]["PerformanceId"];
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Tickets"];
+                };
+            };
+            /**
+             * @description `invalid_query`: The address's parameters don't fit
+             *
+             *     `invalid_id`: An id in the address is malformed
+             *
+             *     `position_unknown`: That position isn't in the log
+             */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `internal`: Something went wrong on our side */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /**
+             * @description `projection_behind`: The page is still catching up
+             *
+             *     `projection_parked`: Part of this page can't be shown right now
+             *
+             *     `busy`: Very many people are here right now
+             *
+             *     `unavailable`: The service is unavailable for a moment
+             */
+            503: {
+                headers: {
+                    /** @description Seconds after which to try again. */
+                    "Retry-After"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
     hold_seats: {
         parameters: {
             query?: never;
@@ -4118,6 +4788,10 @@ export interface operations {
             /**
              * @description `performance_started`: The performance has begun
              *
+             *     `sale_not_open`: The sale hasn't opened yet
+             *
+             *     `line_draining`: Nobody joins this line any more
+             *
              *     `line_full`: The line is full
              *
              *     `party_frozen`: The party is in line already
@@ -4125,6 +4799,494 @@ export interface operations {
              *     `in_another_party`: In another party, or in line alone, already
              *
              *     `id_taken`: This id is used already
+             */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `too_large`: What was sent is too large */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `unsupported_media_type`: This format isn't supported */
+            415: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /**
+             * @description `idempotency_key_reused`: This Idempotency-Key was used for another request
+             *
+             *     `invalid`: A value is out of its bounds
+             *
+             *     `invalid_body`: The request's content doesn't fit
+             */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `too_many_requests`: Too many requests */
+            429: {
+                headers: {
+                    /** @description Seconds after which to try again. */
+                    "Retry-After"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `internal`: Something went wrong on our side */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /**
+             * @description `busy`: Very many people are here right now
+             *
+             *     `timeout`: The answer takes too long
+             *
+             *     `unavailable`: The service is unavailable for a moment
+             */
+            503: {
+                headers: {
+                    /** @description Seconds after which to try again. */
+                    "Retry-After"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    claim_pass: {
+        parameters: {
+            query?: never;
+            header: {
+                /**
+                 * @description A key of the client's choice, new for each command and the same for its retries: 1 to 255 visible ASCII characters.
+                 *     The same key gets the same answer for at least 24 hours; with another command it is refused.
+                 * @example 01980d2e-7f3a-7cc1-9d53-0c9a5b1f4e11
+                 */
+                "Idempotency-Key": string;
+                /** @description W3C trace context. */
+                traceparent?: string | null;
+            };
+            path: {
+                performance: components["schemas"]["PerformanceId"];
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Inside. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Answer_EntryReply"];
+                };
+            };
+            /**
+             * @description `idempotency_key_missing`: The request has no Idempotency-Key
+             *
+             *     `idempotency_key_invalid`: The Idempotency-Key is malformed
+             *
+             *     `invalid_id`: An id in the address is malformed
+             */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /**
+             * @description `unauthenticated`: You aren't signed in
+             *
+             *     `session_expired`: Your session has ended
+             */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /**
+             * @description `origin_refused`: The request came from another site and was refused
+             *
+             *     `forbidden`: You aren't allowed to do this
+             */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `not_in_line`: You aren't in this line */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /**
+             * @description `not_called`: It isn't your turn yet
+             *
+             *     `pass_expired`: The pass wasn't claimed in time
+             */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `idempotency_key_reused`: This Idempotency-Key was used for another request */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `too_many_requests`: Too many requests */
+            429: {
+                headers: {
+                    /** @description Seconds after which to try again. */
+                    "Retry-After"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `internal`: Something went wrong on our side */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /**
+             * @description `busy`: Very many people are here right now
+             *
+             *     `timeout`: The answer takes too long
+             *
+             *     `unavailable`: The service is unavailable for a moment
+             */
+            503: {
+                headers: {
+                    /** @description Seconds after which to try again. */
+                    "Retry-After"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    drain_line: {
+        parameters: {
+            query?: never;
+            header: {
+                /**
+                 * @description A key of the client's choice, new for each command and the same for its retries: 1 to 255 visible ASCII characters.
+                 *     The same key gets the same answer for at least 24 hours; with another command it is refused.
+                 * @example 01980d2e-7f3a-7cc1-9d53-0c9a5b1f4e11
+                 */
+                "Idempotency-Key": string;
+                /** @description W3C trace context. */
+                traceparent?: string | null;
+            };
+            path: {
+                performance: components["schemas"]["PerformanceId"];
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["Why"];
+            };
+        };
+        responses: {
+            /** @description It drains. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Answer_DoneReply"];
+                };
+            };
+            /**
+             * @description `idempotency_key_missing`: The request has no Idempotency-Key
+             *
+             *     `idempotency_key_invalid`: The Idempotency-Key is malformed
+             *
+             *     `invalid_id`: An id in the address is malformed
+             *
+             *     `bad_json`: The request can't be read
+             */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /**
+             * @description `unauthenticated`: You aren't signed in
+             *
+             *     `session_expired`: Your session has ended
+             */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /**
+             * @description `origin_refused`: The request came from another site and was refused
+             *
+             *     `forbidden`: You aren't allowed to do this
+             */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /**
+             * @description `unknown_performance`: There is no such performance, or it isn't on sale
+             *
+             *     `not_in_line`: You aren't in this line
+             */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /**
+             * @description `draw_under_way`: The draw is under way
+             *
+             *     `no_draw`: There is no draw to take part in
+             */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `too_large`: What was sent is too large */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `unsupported_media_type`: This format isn't supported */
+            415: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /**
+             * @description `idempotency_key_reused`: This Idempotency-Key was used for another request
+             *
+             *     `invalid`: A value is out of its bounds
+             *
+             *     `invalid_body`: The request's content doesn't fit
+             */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `too_many_requests`: Too many requests */
+            429: {
+                headers: {
+                    /** @description Seconds after which to try again. */
+                    "Retry-After"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `internal`: Something went wrong on our side */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /**
+             * @description `busy`: Very many people are here right now
+             *
+             *     `timeout`: The answer takes too long
+             *
+             *     `unavailable`: The service is unavailable for a moment
+             */
+            503: {
+                headers: {
+                    /** @description Seconds after which to try again. */
+                    "Retry-After"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    evict_from_line: {
+        parameters: {
+            query?: never;
+            header: {
+                /**
+                 * @description A key of the client's choice, new for each command and the same for its retries: 1 to 255 visible ASCII characters.
+                 *     The same key gets the same answer for at least 24 hours; with another command it is refused.
+                 * @example 01980d2e-7f3a-7cc1-9d53-0c9a5b1f4e11
+                 */
+                "Idempotency-Key": string;
+                /** @description W3C trace context. */
+                traceparent?: string | null;
+            };
+            path: {
+                performance: components["schemas"]["PerformanceId"];
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["Eviction"];
+            };
+        };
+        responses: {
+            /** @description The place is gone. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Answer_DoneReply"];
+                };
+            };
+            /**
+             * @description `idempotency_key_missing`: The request has no Idempotency-Key
+             *
+             *     `idempotency_key_invalid`: The Idempotency-Key is malformed
+             *
+             *     `invalid_id`: An id in the address is malformed
+             *
+             *     `bad_json`: The request can't be read
+             */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /**
+             * @description `unauthenticated`: You aren't signed in
+             *
+             *     `session_expired`: Your session has ended
+             */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /**
+             * @description `origin_refused`: The request came from another site and was refused
+             *
+             *     `forbidden`: You aren't allowed to do this
+             */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /**
+             * @description `unknown_performance`: There is no such performance, or it isn't on sale
+             *
+             *     `not_in_line`: You aren't in this line
+             */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /**
+             * @description `draw_under_way`: The draw is under way
+             *
+             *     `no_draw`: There is no draw to take part in
              */
             409: {
                 headers: {
@@ -4266,6 +5428,8 @@ export interface operations {
             /**
              * @description `origin_refused`: The request came from another site and was refused
              *
+             *     `not_leader`: Only the party's leader can do this
+             *
              *     `forbidden`: You aren't allowed to do this
              */
             403: {
@@ -4289,7 +5453,190 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
+            /** @description `draw_under_way`: The draw is under way */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
             /** @description `idempotency_key_reused`: This Idempotency-Key was used for another request */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `too_many_requests`: Too many requests */
+            429: {
+                headers: {
+                    /** @description Seconds after which to try again. */
+                    "Retry-After"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `internal`: Something went wrong on our side */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /**
+             * @description `busy`: Very many people are here right now
+             *
+             *     `timeout`: The answer takes too long
+             *
+             *     `unavailable`: The service is unavailable for a moment
+             */
+            503: {
+                headers: {
+                    /** @description Seconds after which to try again. */
+                    "Retry-After"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    change_line_limits: {
+        parameters: {
+            query?: never;
+            header: {
+                /**
+                 * @description A key of the client's choice, new for each command and the same for its retries: 1 to 255 visible ASCII characters.
+                 *     The same key gets the same answer for at least 24 hours; with another command it is refused.
+                 * @example 01980d2e-7f3a-7cc1-9d53-0c9a5b1f4e11
+                 */
+                "Idempotency-Key": string;
+                /** @description W3C trace context. */
+                traceparent?: string | null;
+            };
+            path: {
+                performance: components["schemas"]["PerformanceId"];
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["NewLimits"];
+            };
+        };
+        responses: {
+            /** @description They count from here on. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Answer_DoneReply"];
+                };
+            };
+            /**
+             * @description `idempotency_key_missing`: The request has no Idempotency-Key
+             *
+             *     `idempotency_key_invalid`: The Idempotency-Key is malformed
+             *
+             *     `invalid_id`: An id in the address is malformed
+             *
+             *     `bad_json`: The request can't be read
+             */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /**
+             * @description `unauthenticated`: You aren't signed in
+             *
+             *     `session_expired`: Your session has ended
+             */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /**
+             * @description `origin_refused`: The request came from another site and was refused
+             *
+             *     `forbidden`: You aren't allowed to do this
+             */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /**
+             * @description `unknown_performance`: There is no such performance, or it isn't on sale
+             *
+             *     `not_in_line`: You aren't in this line
+             */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /**
+             * @description `draw_under_way`: The draw is under way
+             *
+             *     `no_draw`: There is no draw to take part in
+             */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `too_large`: What was sent is too large */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `unsupported_media_type`: This format isn't supported */
+            415: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /**
+             * @description `idempotency_key_reused`: This Idempotency-Key was used for another request
+             *
+             *     `invalid`: A value is out of its bounds
+             *
+             *     `invalid_body`: The request's content doesn't fit
+             */
             422: {
                 headers: {
                     [name: string]: unknown;
@@ -4357,6 +5704,540 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["Place"];
+                };
+            };
+            /**
+             * @description `invalid_query`: The address's parameters don't fit
+             *
+             *     `invalid_id`: An id in the address is malformed
+             *
+             *     `position_unknown`: That position isn't in the log
+             */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /**
+             * @description `unauthenticated`: You aren't signed in
+             *
+             *     `session_expired`: Your session has ended
+             */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `not_a_person`: Only a person's account can do this */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `not_in_line`: You aren't in this line */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `internal`: Something went wrong on our side */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /**
+             * @description `projection_behind`: The page is still catching up
+             *
+             *     `projection_parked`: Part of this page can't be shown right now
+             *
+             *     `busy`: Very many people are here right now
+             *
+             *     `unavailable`: The service is unavailable for a moment
+             */
+            503: {
+                headers: {
+                    /** @description Seconds after which to try again. */
+                    "Retry-After"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    pause_line: {
+        parameters: {
+            query?: never;
+            header: {
+                /**
+                 * @description A key of the client's choice, new for each command and the same for its retries: 1 to 255 visible ASCII characters.
+                 *     The same key gets the same answer for at least 24 hours; with another command it is refused.
+                 * @example 01980d2e-7f3a-7cc1-9d53-0c9a5b1f4e11
+                 */
+                "Idempotency-Key": string;
+                /** @description W3C trace context. */
+                traceparent?: string | null;
+            };
+            path: {
+                performance: components["schemas"]["PerformanceId"];
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["Why"];
+            };
+        };
+        responses: {
+            /** @description It is paused. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Answer_DoneReply"];
+                };
+            };
+            /**
+             * @description `idempotency_key_missing`: The request has no Idempotency-Key
+             *
+             *     `idempotency_key_invalid`: The Idempotency-Key is malformed
+             *
+             *     `invalid_id`: An id in the address is malformed
+             *
+             *     `bad_json`: The request can't be read
+             */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /**
+             * @description `unauthenticated`: You aren't signed in
+             *
+             *     `session_expired`: Your session has ended
+             */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /**
+             * @description `origin_refused`: The request came from another site and was refused
+             *
+             *     `forbidden`: You aren't allowed to do this
+             */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /**
+             * @description `unknown_performance`: There is no such performance, or it isn't on sale
+             *
+             *     `not_in_line`: You aren't in this line
+             */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /**
+             * @description `draw_under_way`: The draw is under way
+             *
+             *     `no_draw`: There is no draw to take part in
+             */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `too_large`: What was sent is too large */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `unsupported_media_type`: This format isn't supported */
+            415: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /**
+             * @description `idempotency_key_reused`: This Idempotency-Key was used for another request
+             *
+             *     `invalid`: A value is out of its bounds
+             *
+             *     `invalid_body`: The request's content doesn't fit
+             */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `too_many_requests`: Too many requests */
+            429: {
+                headers: {
+                    /** @description Seconds after which to try again. */
+                    "Retry-After"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `internal`: Something went wrong on our side */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /**
+             * @description `busy`: Very many people are here right now
+             *
+             *     `timeout`: The answer takes too long
+             *
+             *     `unavailable`: The service is unavailable for a moment
+             */
+            503: {
+                headers: {
+                    /** @description Seconds after which to try again. */
+                    "Retry-After"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    line_receipt: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                performance: components["schemas"]["PerformanceId"];
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The receipt. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Signed"];
+                };
+            };
+            /** @description `invalid_id`: An id in the address is malformed */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /**
+             * @description `unauthenticated`: You aren't signed in
+             *
+             *     `session_expired`: Your session has ended
+             */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `not_a_person`: Only a person's account can do this */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `not_in_line`: You aren't in this line */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `internal`: Something went wrong on our side */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /**
+             * @description `busy`: Very many people are here right now
+             *
+             *     `timeout`: The answer takes too long
+             *
+             *     `unavailable`: The service is unavailable for a moment
+             */
+            503: {
+                headers: {
+                    /** @description Seconds after which to try again. */
+                    "Retry-After"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    resume_line: {
+        parameters: {
+            query?: never;
+            header: {
+                /**
+                 * @description A key of the client's choice, new for each command and the same for its retries: 1 to 255 visible ASCII characters.
+                 *     The same key gets the same answer for at least 24 hours; with another command it is refused.
+                 * @example 01980d2e-7f3a-7cc1-9d53-0c9a5b1f4e11
+                 */
+                "Idempotency-Key": string;
+                /** @description W3C trace context. */
+                traceparent?: string | null;
+            };
+            path: {
+                performance: components["schemas"]["PerformanceId"];
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["Why"];
+            };
+        };
+        responses: {
+            /** @description People are called, and may join. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Answer_DoneReply"];
+                };
+            };
+            /**
+             * @description `idempotency_key_missing`: The request has no Idempotency-Key
+             *
+             *     `idempotency_key_invalid`: The Idempotency-Key is malformed
+             *
+             *     `invalid_id`: An id in the address is malformed
+             *
+             *     `bad_json`: The request can't be read
+             */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /**
+             * @description `unauthenticated`: You aren't signed in
+             *
+             *     `session_expired`: Your session has ended
+             */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /**
+             * @description `origin_refused`: The request came from another site and was refused
+             *
+             *     `forbidden`: You aren't allowed to do this
+             */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /**
+             * @description `unknown_performance`: There is no such performance, or it isn't on sale
+             *
+             *     `not_in_line`: You aren't in this line
+             */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /**
+             * @description `draw_under_way`: The draw is under way
+             *
+             *     `no_draw`: There is no draw to take part in
+             */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `too_large`: What was sent is too large */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `unsupported_media_type`: This format isn't supported */
+            415: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /**
+             * @description `idempotency_key_reused`: This Idempotency-Key was used for another request
+             *
+             *     `invalid`: A value is out of its bounds
+             *
+             *     `invalid_body`: The request's content doesn't fit
+             */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `too_many_requests`: Too many requests */
+            429: {
+                headers: {
+                    /** @description Seconds after which to try again. */
+                    "Retry-After"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `internal`: Something went wrong on our side */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /**
+             * @description `busy`: Very many people are here right now
+             *
+             *     `timeout`: The answer takes too long
+             *
+             *     `unavailable`: The service is unavailable for a moment
+             */
+            503: {
+                headers: {
+                    /** @description Seconds after which to try again. */
+                    "Retry-After"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    why: {
+        parameters: {
+            query?: {
+                /** @description The answer covers the log at least up to this position: of a command's reply, say. Waits for it up to 5 seconds. */
+                min_position?: number;
+            };
+            header?: never;
+            path: {
+                performance: components["schemas"]["PerformanceId"];
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Signed"];
                 };
             };
             /**
@@ -6057,6 +7938,52 @@ export interface operations {
                 };
                 content: {
                     "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `internal`: Something went wrong on our side */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /**
+             * @description `busy`: Very many people are here right now
+             *
+             *     `timeout`: The answer takes too long
+             *
+             *     `unavailable`: The service is unavailable for a moment
+             */
+            503: {
+                headers: {
+                    /** @description Seconds after which to try again. */
+                    "Retry-After"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    statement_key: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The key. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["StatementKey"];
                 };
             };
             /** @description `internal`: Something went wrong on our side */

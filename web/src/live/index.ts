@@ -84,7 +84,9 @@ export function useRemaining(until: string | undefined): Remaining | undefined {
 /** Which of one's own things an event touches: the second part of their query keys. */
 const TOUCHES: Record<string, readonly string[]> = {
   QueueJoined: ["line", "invitations"],
+  EntryCalled: ["line"],
   EntryAdmitted: ["line"],
+  EvictionOrdered: ["line"],
   EntryDeparted: ["line"],
   PartyFormed: ["invitations"],
   FriendInvited: ["invitations"],

@@ -14,6 +14,8 @@ export interface LineCounters {
   /** The highest number given so far. */
   joined_number: number;
   capacity: number;
+  /** In the lobby and while it is drawn, nobody in it has a number yet. */
+  phase: "lobby" | "drawing" | "line";
 }
 
 /** State of each seat, one ASCII digit in the plan's order: 0 free, 1 held, 2 being paid, 3 sold. */

@@ -6,7 +6,7 @@ import { commands } from "../api/commands";
 import { queries } from "../api/queries";
 import { useFormat, useT } from "../i18n";
 import { live } from "../live";
-import type { LineDelta, LineSnapshot } from "../live/protocol";
+import type { LineCounters, LineDelta, LineSnapshot } from "../live/protocol";
 import { to } from "../routes";
 import { announce, toast } from "../ui/announce";
 import { Button, ButtonLink } from "../ui/button";
@@ -15,6 +15,7 @@ import { Dialog } from "../ui/dialog";
 import { Page } from "../ui/page";
 import { Empty, Failed, FailureNotice, Loading, Skeleton } from "../ui/states";
 import { useAction } from "../ui/use-action";
+import { useClaim } from "./claim";
 import { move, type Place, placeOf, shareDone } from "./line-progress";
 import { RequireAccount } from "./require-account";
 
@@ -51,16 +52,87 @@ function Line({ performance }: { performance: string }) {
           </ButtonLink>
         </Empty>
       )}
+      {line.data?.state === "lobby" && (
+        <Lobby performance={performance} line={line.data} opensAt={about.data?.sale_opens_at} />
+      )}
       {line.data?.state === "waiting" && (
         <Waiting performance={performance} line={line.data} opensAt={about.data?.sale_opens_at} onAhead={setAhead} />
       )}
-      {line.data?.state === "inside" && <Called performance={performance} />}
+      {line.data?.state === "called" && <Pass performance={performance} line={line.data} />}
+      {line.data?.state === "inside" && <Inside performance={performance} />}
     </Page>
   );
 }
 
+/** Called: the pass is claimed by itself, as we are here. The button is for when that failed. */
+function Pass({ performance, line }: { performance: string; line: MyPlace }) {
+  const t = useT();
+  const { busy, failure, claim } = useClaim(performance, line);
+  const left = useDeadline(line.claim_by ?? undefined);
+  return (
+    <section className="on-board rounded-[28px] bg-board p-6 text-on-board sm:p-10">
+      <p className="text-on-board-2">{t.line.called}</p>
+      {left !== undefined && (
+        <Clock seconds={left} className="text-6xl font-extrabold tracking-tight text-lamp sm:text-7xl" />
+      )}
+      {failure !== undefined && <FailureNotice failure={failure} />}
+      <Button tone="lamp" size="large" wide busy={busy} onClick={() => void claim()}>
+        {t.line.enter}
+      </Button>
+    </section>
+  );
+}
+
+/** The number comes within this time after the draw: not everybody asks at once. */
+const DRAWN_SPREAD_MS = 3000;
+
+/** Before the opening: everybody here is drawn, whoever came first. */
+function Lobby({ performance, line, opensAt }: { performance: string; line: MyPlace; opensAt: string | undefined }) {
+  const t = useT();
+  const client = useQueryClient();
+  const [waiting, setWaiting] = useState(line.waiting);
+  const left = useDeadline(opensAt);
+  useEffect(() => {
+    let timer: ReturnType<typeof setTimeout> | undefined;
+    const stop = live.follow(
+      { topic: "line", performance },
+      {
+        onMessage(_, body) {
+          const counters = body as unknown as LineCounters;
+          setWaiting(counters.waiting);
+          if (counters.phase === "line" && timer === undefined)
+            timer = setTimeout(
+              () => void client.invalidateQueries(queries.line(performance)),
+              Math.random() * DRAWN_SPREAD_MS,
+            );
+        },
+      },
+    );
+    return () => {
+      clearTimeout(timer);
+      stop();
+    };
+  }, [performance, client]);
+  return (
+    <>
+      <section className="on-board rounded-[28px] bg-board p-6 text-on-board sm:p-10">
+        <div className="py-10 sm:py-14">
+          <p className="text-on-board-2">{left === 0 ? t.line.drawing : t.show.opensIn}</p>
+          {left !== undefined && left > 0 && (
+            <Clock seconds={left} className="text-6xl font-extrabold tracking-tight text-lamp sm:text-7xl" />
+          )}
+          <p className="mt-4 text-on-board-2">{t.line.lobby}</p>
+        </div>
+        <p className="tnum text-sm text-on-board-2">{t.line.waiting(waiting)}</p>
+      </section>
+      <p className="my-6 text-ink-2">{t.line.keep}</p>
+      <Company performance={performance} line={line} />
+    </>
+  );
+}
+
 /** It is our turn: to the seats. The button is for who comes back to this page. */
-function Called({ performance }: { performance: string }) {
+function Inside({ performance }: { performance: string }) {
   const t = useT();
   const [, go] = useLocation();
   useEffect(() => {

@@ -44,7 +44,15 @@ describe("how a show stands", () => {
 });
 
 describe("the place in line", () => {
-  const counters = { waiting: 30, inside: 5, admitted_number: 5, admitted: 5, joined_number: 40, capacity: 5 };
+  const counters = {
+    waiting: 30,
+    inside: 5,
+    admitted_number: 5,
+    admitted: 5,
+    joined_number: 40,
+    capacity: 5,
+    phase: "line" as const,
+  };
 
   it("falls with everyone who is called or gives up ahead, not behind", () => {
     let place = placeOf({ ...counters, ahead: 20 }, 99);

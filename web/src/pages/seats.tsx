@@ -22,6 +22,7 @@ import { BackIcon } from "../ui/icons";
 import { Page } from "../ui/page";
 import { Failed, FailureNotice, Loading, Notice, Skeleton } from "../ui/states";
 import { useAction } from "../ui/use-action";
+import { useClaim } from "./claim";
 import { useBookings } from "./my-bookings";
 
 /** Seats chosen from a list: area, row, seat. Everything is text and buttons, and live. */
@@ -33,6 +34,7 @@ export function SeatsPage({ performance }: { performance: string }) {
   const failure = about.error ?? plan.error;
   const me = useQuery(queries.me());
   const line = useQuery({ ...queries.line(performance), enabled: Boolean(me.data) });
+  useClaim(performance, line.data);
   return (
     <Page
       title={t.titles.seats}

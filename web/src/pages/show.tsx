@@ -199,6 +199,7 @@ function Buy({ show, performance, data }: { show: Show; performance: string; dat
   const starts = show.performances.find(({ performance_id }) => performance_id === performance)?.starts_at;
   const seats = data && seatsOf(data.remaining);
   const opening = useDeadline(show.sale_opens_at);
+  const lobby = useDeadline(lobbyOpensAt(show));
   const status = statusOf({ opensAt: show.sale_opens_at, lastStart: starts, seats }, clock.now());
   const ended = status === "ended";
   return (
@@ -216,9 +217,20 @@ function Buy({ show, performance, data }: { show: Show; performance: string; dat
           <Clock seconds={opening} className="text-3xl font-extrabold tracking-tight sm:text-5xl" />
         </div>
       )}
-      {ended ? <p>{t.show.ended}</p> : <Ways show={show} performance={performance} open={opening === 0} />}
+      {ended ? (
+        <p>{t.show.ended}</p>
+      ) : (
+        <Ways show={show} performance={performance} open={opening === 0 || lobby === 0} />
+      )}
     </section>
   );
+}
+
+/** When people may come into the lobby, if there is a draw. */
+function lobbyOpensAt(show: Show): string | undefined {
+  const { mode, lobby_seconds } = show.policies.line;
+  if (mode !== "draw") return undefined;
+  return new Date(Date.parse(show.sale_opens_at) - lobby_seconds * 1000).toISOString();
 }
 
 function Ways({ show, performance, open }: { show: Show; performance: string; open: boolean }) {

@@ -268,7 +268,10 @@ mod tests {
                 sale_opens_at: Timestamp::from_millis(1),
                 capacity: 3,
                 session_seconds: 60,
+                rules: waiting_room::LineRules::default(),
             }),
+            Command::Line(waiting_room::Command::ClaimPass),
+            Command::Line(waiting_room::Command::ChangeLimits { capacity: 3, admissions_per_minute: None, reason: "why not".to_owned() }),
             Command::Party(PartyId::new(), party::Command::InviteFriend { friend: AccountId::new() }),
             Command::Performance(performance::Command::HoldSeats { hold: HoldId::new(), seats: vec![SeatIndex(3), SeatIndex(4)] }),
             Command::Performance(performance::Command::Pay {

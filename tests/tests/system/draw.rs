@@ -1,0 +1,284 @@
+//! A draw from its commitment to the number that each person has, and what anybody can check it by.
+
+use anyhow::{Context, Result};
+use serde_json::{Value, json};
+use socketing_domain::draw::{self, Digest, Key};
+use socketing_domain::event::{Event, StreamId};
+use socketing_domain::waiting_room::{Event as Line, LineRules};
+use socketing_domain::{AccountId, Clock, EntryId, PerformanceId, ShowId, SystemClock};
+use socketing_service::signed::Signed;
+use socketing_tests::api::{Reply, TestApi, TestPerson};
+use socketing_tests::stage::{import, small_plan};
+use socketing_tests::story::NOW;
+use socketing_tests::{TestDb, TestLog, TestReading, eventually};
+use std::path::Path;
+use std::process::{Command, Output};
+use tempfile::TempDir;
+use uuid::Uuid;
+
+/// People in the lobby of the large draw.
+const PEOPLE: usize = 100_000;
+/// The first number is called, so that a lobby of some has people who wait.
+const CAPACITY: u32 = 2;
+
+/// The second implementation: Python's standard library, and nothing of ours.
+async fn recompute(arguments: &[&str]) -> Output {
+    let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("../tools/draw_verify.py");
+    let mut command = Command::new("python3");
+    command.arg(script).args(arguments);
+    tokio::task::spawn_blocking(move || command.output()).await.expect("it runs").expect("python3 is there, as ./dev asks for it")
+}
+
+fn told(output: &Output) -> String {
+    format!("{}{}", String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr))
+}
+
+/// A lobby of so many people, drawn.
+fn drawn(performance: PerformanceId, people: usize, seed: Digest) -> Vec<(StreamId, Event)> {
+    let places: Vec<(AccountId, EntryId)> = (0..people).map(|_| (AccountId::new(), EntryId::new())).collect();
+    let mut tickets: Vec<Digest> = places.iter().map(|(account, entry)| draw::ticket(*account, *entry)).collect();
+    tickets.sort_unstable();
+    let opened = Line::LineOpened {
+        show: ShowId::new(),
+        sale_opens_at: NOW.plus_seconds(1_800),
+        capacity: 100,
+        session_seconds: 900,
+        rules: LineRules::default(),
+    };
+    let joined = |((account, entry), number): (&(AccountId, EntryId), u64)| Line::QueueJoined {
+        entry: *entry,
+        number,
+        account: *account,
+        party: None,
+        members: vec![*account],
+    };
+    let before = [opened, Line::DrawCommitted { commitment: draw::commitment(&seed), lobby_opens_at: NOW }];
+    let closed = Line::LobbyClosed { root: draw::root(&tickets), entries: people as u64 };
+    let events = before.into_iter().chain(places.iter().zip(1..).map(joined)).chain([closed, Line::SeedRevealed { seed }]);
+    events.map(|event| (StreamId::WaitingRoom(performance), Event::WaitingRoom(event))).collect()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_hundred_thousand_places_are_drawn_again_from_what_is_public_by_another_program() -> Result<()> {
+    let db = TestDb::new().await;
+    let performance = PerformanceId::new();
+    let events = drawn(performance, PEOPLE, Digest([0x5e; 32]));
+    TestLog::new(&db.pool).await.append(&events).await;
+    let reading = TestReading::start(&db, None).await;
+    reading.is_the_fold_of_the_log().await;
+    let (id, url) = (performance.to_string(), reading.url.clone());
+
+    let asked = recompute(&[&id, "--url", &url]).await;
+    assert!(asked.status.success(), "{}", told(&asked));
+    assert!(told(&asked).starts_with("100000 tickets, "), "{}", told(&asked));
+
+    let folder = TempDir::new()?;
+    let file = folder.path().join("draw.json");
+    let (draw, tickets) = public(&reading, performance).await;
+    let check = async |tickets: &[Value]| {
+        std::fs::write(&file, json!({ "draw": draw, "tickets": tickets }).to_string()).expect("write the list");
+        recompute(&[&id, "--file", file.to_str().expect("a path")]).await
+    };
+    assert!(check(&tickets).await.status.success());
+    let mut changed = tickets.clone();
+    changed[4_711] = json!(Digest([1; 32]));
+    let added: Vec<Value> = tickets.iter().cloned().chain([json!(Digest([1; 32]))]).collect();
+    for (what, damaged) in [("changed", &changed[..]), ("dropped", &tickets[1..]), ("added", &added[..])] {
+        let found = check(damaged).await;
+        assert_eq!(found.status.code(), Some(3), "one {what}: {}", told(&found));
+    }
+    reading.stop().await;
+    Ok(())
+}
+
+/// The draw and its whole list, as anybody gets them.
+async fn public(reading: &TestReading, performance: PerformanceId) -> (Value, Vec<Value>) {
+    let draw = reading.get(&format!("/v1/performances/{performance}/draw")).await.ok();
+    let mut tickets = Vec::new();
+    loop {
+        let path = format!("/v1/performances/{performance}/draw/tickets?after={}", tickets.len());
+        let page = reading.get(&path).await.ok()["tickets"].as_array().expect("a list").clone();
+        if page.is_empty() {
+            return (draw, tickets);
+        }
+        tickets.extend(page);
+    }
+}
+
+#[tokio::test]
+async fn a_line_without_a_draw_has_none_to_show() {
+    let db = TestDb::new().await;
+    let reading = TestReading::start(&db, None).await;
+    let answer = reading.get(&format!("/v1/performances/{}/draw", PerformanceId::new())).await;
+    assert_eq!(answer.problem(), (409, "no_draw"));
+    let answer = reading.get(&format!("/v1/performances/{}/draw/tickets?limit=x", PerformanceId::new())).await;
+    assert_eq!(answer.problem(), (400, "invalid_query"));
+    reading.stop().await;
+}
+
+/// A show whose sale opens in so many seconds, and whose lobby is open at once.
+async fn show(api: &TestApi, opens_in_s: u32) -> Result<(TestPerson, PerformanceId)> {
+    let organiser = api.person_with_role("organiser", "organiser").await;
+    let plan = import(&api.db.pool, &small_plan(2, 5)).await?;
+    let (show, performance) = (Uuid::now_v7(), PerformanceId::new());
+    let opens_at = SystemClock.now().plus_seconds(opens_in_s);
+    let body = json!({
+        "show_id": show, "title": { "ko": "공연" }, "venue": { "ko": "극장" }, "plan": plan,
+        "dates": [{ "performance": performance, "starts_at": "2099-01-01T10:00:00Z" }],
+        "prices": [{ "category": "R", "price": 50_000 }], "sale_opens_at": opens_at,
+        "policies": { "capacity": CAPACITY, "line": { "claim_seconds": 600 } },
+    });
+    let created = api.post("/v1/shows").token(&organiser.token).key("create").json(&body).send().await;
+    assert_eq!(created.status, 201, "{}", created.body);
+    let published = api.post(&format!("/v1/shows/{show}/publish")).token(&organiser.token).key("publish").send().await;
+    assert_eq!(published.status, 200, "{}", published.body);
+    happened(api, performance, "DrawCommitted", 1).await;
+    Ok((organiser, performance))
+}
+
+/// Returns once the line has so many events of a type.
+async fn happened(api: &TestApi, performance: PerformanceId, event_type: &str, times: i64) {
+    let query = "select count(*) from events where aggregate_type = 'waiting-room' and aggregate_id = $1 and event_type = $2";
+    eventually(&format!("{times} of {event_type}"), || async {
+        let seen: i64 =
+            sqlx::query_scalar(query).bind(performance.to_string()).bind(event_type).fetch_one(&api.db.pool).await.expect("read the log");
+        seen >= times
+    })
+    .await;
+}
+
+async fn send(api: &TestApi, who: &TestPerson, performance: PerformanceId, path: &str, body: Value) -> Reply {
+    let path = format!("/v1/performances/{performance}/{path}");
+    api.post(&path).token(&who.token).key(&Uuid::now_v7().to_string()).json(&body).send().await
+}
+
+async fn join(api: &TestApi, who: &TestPerson, performance: PerformanceId) -> Reply {
+    send(api, who, performance, "line", json!({ "entry_id": EntryId::new() })).await
+}
+
+#[tokio::test]
+async fn people_come_into_the_lobby_are_drawn_called_and_claim_their_passes() -> Result<()> {
+    let api = TestApi::start(&[]).await;
+    let (organiser, performance) = show(&api, 5).await?;
+    let mut people = Vec::new();
+    for name in ["minji", "jiho", "sua", "yuna"] {
+        let person = api.person(name).await;
+        let joined = join(&api, &person, performance).await;
+        assert_eq!(
+            (joined.status.as_u16(), joined.text("state"), &joined.body["number"]),
+            (200, "lobby".into(), &json!(0)),
+            "{}",
+            joined.body
+        );
+        people.push((person, joined.text("entry_id")));
+    }
+    let receipt = receipt_of(&api, &people[0].0, performance).await?;
+    let beacon = send(&api, &organiser, performance, "draw/beacon", json!({ "value": "8f3a", "source": "drand round 4711" })).await;
+    assert_eq!(beacon.status, 200, "{}", beacon.body);
+
+    happened(&api, performance, "SeedRevealed", 1).await;
+    happened(&api, performance, "EntryCalled", 2).await;
+    let seed: Vec<u8> =
+        sqlx::query_scalar("select seed from draw_seeds where performance_id = $1").bind(performance.0).fetch_one(&api.db.pool).await?;
+    let seed = Digest(seed.try_into().expect("32 bytes"));
+    assert_eq!(receipt["commitment"], json!(draw::commitment(&seed)), "the receipt names what the draw was committed to");
+    let mut tickets: Vec<(Digest, usize)> = Vec::new();
+    for (nth, (person, entry)) in people.iter().enumerate() {
+        tickets.push((draw::ticket(person.account, entry.parse()?), nth));
+    }
+    assert_eq!(receipt["ticket"], json!(tickets[0].0), "the receipt's ticket follows from the account and the client's own nonce");
+    let mut sorted: Vec<Digest> = tickets.iter().map(|(ticket, _)| *ticket).collect();
+    sorted.sort_unstable();
+    let order = Key::new(&seed, &draw::root(&sorted), "8f3a").order(tickets);
+
+    for ((_, nth), number) in order.iter().zip(1..) {
+        let again = join(&api, &people[*nth].0, performance).await;
+        let state = if number <= CAPACITY { "called" } else { "waiting" };
+        assert_eq!((again.text("state"), &again.body["number"]), (state.into(), &json!(number)), "{}", again.body);
+    }
+    let (first, third) = (&people[order[0].1].0, &people[order[2].1].0);
+    let early = send(&api, third, performance, "line/claim", json!({})).await;
+    assert_eq!((early.status.as_u16(), early.code()), (409, "not_called".into()));
+    let hold = |who| send(&api, who, performance, "holds", json!({ "hold_id": Uuid::now_v7(), "seats": [1] }));
+    assert_eq!(hold(first).await.code(), "not_admitted", "a pass that isn't claimed is no right to hold seats");
+    let claimed = send(&api, first, performance, "line/claim", json!({})).await;
+    assert_eq!((claimed.status.as_u16(), claimed.text("state")), (200, "inside".into()), "{}", claimed.body);
+    assert_eq!(send(&api, first, performance, "line/claim", json!({})).await.text("state"), "inside", "once is enough");
+    assert_eq!(hold(first).await.status, 201);
+    assert_eq!(hold(third).await.code(), "not_admitted");
+
+    let late = send(&api, &organiser, performance, "draw/beacon", json!({ "value": "8f3b", "source": "another" })).await;
+    assert_eq!((late.status.as_u16(), late.code()), (409, "no_draw".into()));
+    Ok(())
+}
+
+/// A person's receipt, whose signature is checked with the published key.
+async fn receipt_of(api: &TestApi, person: &TestPerson, performance: PerformanceId) -> Result<Value> {
+    let reply = api.get(&format!("/v1/performances/{performance}/line/receipt")).token(&person.token).send().await;
+    let signed: Signed = serde_json::from_value(reply.body.clone()).with_context(|| reply.body.to_string())?;
+    let key = api.get("/v1/statement-key").send().await.text("key");
+    assert!(signed.is_by(&key), "{signed:?}");
+    let forged =
+        Signed { statement: signed.statement.replace(&person.account.to_string(), &AccountId::new().to_string()), ..signed.clone() };
+    assert!(!forged.is_by(&key));
+    Ok(serde_json::from_str(&signed.statement)?)
+}
+
+#[tokio::test]
+async fn only_those_who_run_a_line_steer_it_and_the_log_says_who_and_why() -> Result<()> {
+    let api = TestApi::start(&[]).await;
+    let (organiser, performance) = show(&api, 1).await?;
+    let (fan, operator) = (api.person("minji").await, api.person_with_role("operator", "operator").await);
+    let stranger = api.person_with_role("another", "organiser").await;
+    let why = json!({ "reason": "the hall is being aired" });
+    for who in [&fan, &stranger] {
+        for (path, body) in [
+            ("line/pause", why.clone()),
+            ("line/resume", why.clone()),
+            ("line/drain", why.clone()),
+            ("line/limits", json!({ "capacity": 9, "reason": "more" })),
+            ("line/evict", json!({ "account_id": fan.account, "reason": "a robot" })),
+            ("draw/beacon", json!({ "value": "1", "source": "mine" })),
+        ] {
+            let refused = send(&api, who, performance, path, body).await;
+            assert_eq!((refused.status.as_u16(), refused.code()), (403, "forbidden".into()), "{path}");
+        }
+    }
+    happened(&api, performance, "LobbyClosed", 1).await;
+    assert_eq!(send(&api, &organiser, performance, "line/pause", json!({ "reason": "" })).await.code(), "invalid");
+    assert_eq!(send(&api, &organiser, performance, "line/pause", why.clone()).await.status, 200);
+    assert_eq!(join(&api, &fan, performance).await.text("state"), "waiting", "there is room, and the line is paused");
+    assert_eq!(
+        send(&api, &operator, performance, "line/limits", json!({ "capacity": 5, "admissions_per_minute": 600, "reason": "slowly" }))
+            .await
+            .status,
+        200
+    );
+    assert_eq!(send(&api, &operator, performance, "line/resume", json!({ "reason": "fresh air" })).await.status, 200);
+    happened(&api, performance, "EntryCalled", 1).await;
+    assert_eq!(
+        send(&api, &operator, performance, "line/evict", json!({ "account_id": fan.account, "reason": "a robot" })).await.status,
+        200
+    );
+    assert_eq!(send(&api, &organiser, performance, "line/drain", json!({ "reason": "sold out soon" })).await.status, 200);
+    let refused = join(&api, &fan, performance).await;
+    assert_eq!((refused.status.as_u16(), refused.code()), (409, "line_draining".into()));
+    let steered: Vec<(String, String, String)> = sqlx::query_as(
+        "select event_type, metadata::jsonb ->> 'actor', payload::jsonb -> event_type ->> 'reason' from events
+         where aggregate_id = $1 and event_type in ('LinePaused', 'LineResumed', 'DrainBegun', 'LimitsChanged', 'EvictionOrdered')
+         order by position",
+    )
+    .bind(performance.to_string())
+    .fetch_all(&api.db.pool)
+    .await?;
+    let by = |who: &TestPerson| format!("account:{}", who.account);
+    let expected = [
+        ("LinePaused", by(&organiser), "the hall is being aired"),
+        ("LimitsChanged", by(&operator), "slowly"),
+        ("LineResumed", by(&operator), "fresh air"),
+        ("EvictionOrdered", by(&operator), "a robot"),
+        ("DrainBegun", by(&organiser), "sold out soon"),
+    ];
+    assert_eq!(steered, expected.map(|(event, who, why)| (event.to_owned(), who, why.to_owned())));
+    Ok(())
+}
