@@ -7,6 +7,17 @@ create table draw_seeds (
     created_at     timestamptz not null default clock_timestamp()
 );
 
+-- Who has a page of a performance open, at which instance of the notifier: written by it, a row per person. Nobody is sent
+-- away for having no row.
+create table presence (
+    performance_id uuid not null,
+    account_id     uuid not null,
+    instance       uuid not null,
+    gone_at        timestamptz, -- since when no page is open there; null: one is
+    primary key (performance_id, account_id, instance)
+);
+create index presence_gone on presence (gone_at) where gone_at is not null;
+
 -- Read model `line`: its new version folds the log again, so that the columns are filled.
 alter table lines
     add column mode                  text not null default 'first_come',

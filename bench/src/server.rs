@@ -101,7 +101,14 @@ pub(crate) async fn run(common: &Common, args: &ServerArgs) -> Result<()> {
         }
     };
     if args.processes {
-        tokio::spawn(processes::run(pool.clone(), jetstream.clone(), executor.clone(), payments, CancellationToken::new()));
+        tokio::spawn(processes::run(
+            pool.clone(),
+            jetstream.clone(),
+            executor.clone(),
+            payments,
+            std::time::Duration::from_secs(120),
+            CancellationToken::new(),
+        ));
     }
     if args.projections {
         let parts = socketing_projections::Parts {

@@ -54,6 +54,11 @@ pub struct CommandApiArgs {
     #[arg(long, env = "SOCKETING_OUTCOME_DAYS", default_value_t = crate::retention::OUTCOME_DAYS_DEFAULT, value_parser = clap::value_parser!(u32).range(2..=3650))]
     pub outcome_days: u32,
 
+    /// Seconds that people inside a performance may have no page of it open, at any instance, before their place goes to the
+    /// next. Who uses the API alone, without a live connection, isn't counted.
+    #[arg(long, env = "SOCKETING_AWAY_SECONDS", default_value_t = 120, value_parser = clap::value_parser!(u32).range(5..=86_400))]
+    pub away_seconds: u32,
+
     /// Commands of one account.
     #[arg(long, env = "SOCKETING_COMMAND_RATE", default_value = "50/s", value_parser = Rate::from_str)]
     pub command_rate: Rate,

@@ -121,6 +121,7 @@ impl Hall {
             }
             Command::Line(waiting_room::Command::JoinQueue { entry, party }) => self.join(actor, now, *entry, *party),
             Command::Line(command @ waiting_room::Command::LeaveQueue) => self.go(actor, actor.person()?, now, command),
+            Command::Line(command @ waiting_room::Command::SendAway { account }) => self.send_away(actor, *account, now, command),
             Command::Line(command @ waiting_room::Command::Evict { account, .. }) => self.go(actor, *account, now, command),
             Command::Line(command) => {
                 let events = self.line.decide(actor, now, &waiting_room::Facts::default(), command)?;
@@ -173,6 +174,13 @@ impl Hall {
             return refuse(Reason::NotLeader, "only the party's leader takes it into the line");
         }
         Ok((party.members().to_vec(), party.is_frozen()))
+    }
+
+    /// Someone who isn't there any more: what is held goes back only if the place does.
+    fn send_away(&self, actor: Actor, account: AccountId, now: Timestamp, command: &waiting_room::Command) -> Decided {
+        let events = self.go(actor, account, now, command)?;
+        let departs = events.iter().any(|(_, event)| matches!(event, Event::WaitingRoom(_)));
+        Ok(if departs { events } else { Vec::new() })
     }
 
     /// Giving a place up, or losing it, gives up the seats that are held on it.

@@ -327,8 +327,9 @@ fn the_words_inside_events_stay() {
     let releases = [Release::Released, Release::Expired, Release::Replaced].map(serde_json::to_value).into();
     assert_eq!(words(releases), ["released", "expired", "replaced"]);
     assert_eq!(words([Cancellation::Buyer, Cancellation::Expired].map(serde_json::to_value).into()), ["buyer", "expired"]);
-    let departures = [Departure::Left, Departure::SessionOver, Departure::Booked, Departure::Unclaimed, Departure::Evicted];
-    assert_eq!(words(departures.map(serde_json::to_value).into()), ["left", "session_over", "booked", "unclaimed", "evicted"]);
+    let departures =
+        [Departure::Left, Departure::SessionOver, Departure::Booked, Departure::Unclaimed, Departure::Evicted, Departure::Away];
+    assert_eq!(words(departures.map(serde_json::to_value).into()), ["left", "session_over", "booked", "unclaimed", "evicted", "away"]);
     let modes = [Mode::Draw, Mode::FirstCome, Mode::Open].map(serde_json::to_value).into();
     assert_eq!(words(modes), ["draw", "first_come", "open"]);
     assert_eq!(words([Role::Fan, Role::Organiser, Role::Operator].map(serde_json::to_value).into()), ["fan", "organiser", "operator"]);

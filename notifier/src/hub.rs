@@ -7,6 +7,7 @@ use crate::{
     line::LineBoard,
     load::{Source, Stored},
     mailbox::{Listener, Mailboxes},
+    presence::{Page, Presence},
     protocol::Subscribe,
     room::{Ending, Phase, Pull, Pulled},
     rooms::{Place, Rooms},
@@ -32,6 +33,8 @@ pub(crate) struct Hub {
     pub(crate) seats: Arc<Rooms<SeatBoard>>,
     pub(crate) line: Arc<Rooms<LineBoard>>,
     pub(crate) mailboxes: Arc<Mailboxes>,
+    /// Who has a page of a performance open.
+    pub(crate) presence: Arc<Presence>,
     /// Which history of the log is followed; `None` until the follower has found it.
     pub(crate) history: watch::Sender<Option<Uuid>>,
     /// Every event up to here has been offered to the rooms.
@@ -55,6 +58,7 @@ impl Hub {
             seats: Arc::new(Rooms::new(source.clone(), tasks.clone(), stop.clone())),
             line: Arc::new(Rooms::new(source, tasks.clone(), stop)),
             mailboxes: Arc::new(Mailboxes::default()),
+            presence: Arc::new(Presence::default()),
             history: watch::Sender::new(None),
             followed: watch::Sender::new(0),
             delivered: watch::Sender::new(0),
@@ -87,6 +91,8 @@ pub(crate) struct Subscription {
     from: Option<u64>,
     first: bool,
     wish: Wish,
+    /// While it lasts, its owner has a page of the performance open.
+    _page: Option<Page>,
 }
 
 #[derive(Debug)]
@@ -132,8 +138,12 @@ pub(crate) async fn subscribe(
             return Err(Problem::new(codes::UNKNOWN_TOPIC).detail(format!("no topic is called {other:?}; there are seats, line and me")));
         }
     };
-    let Subscribe { id, after, number, .. } = request;
-    Ok(Subscription { topic, id, from: after, first: true, wish: Wish { number } })
+    let Subscribe { id, after, number, performance, .. } = request;
+    let page = match (&topic, performance, account) {
+        (Topic::Seats(_) | Topic::Line(_), Some(performance), Some(account)) => Some(hub.presence.open(performance, account)),
+        _ => None,
+    };
+    Ok(Subscription { topic, id, from: after, first: true, wish: Wish { number }, _page: page })
 }
 
 async fn enter<B: Stored>(hub: &Hub, rooms: &Arc<Rooms<B>>, request: &Subscribe, wake: Arc<Notify>) -> Result<Place<B>, Problem> {

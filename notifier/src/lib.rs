@@ -32,6 +32,7 @@ mod mailbox;
 mod mine;
 mod numbers;
 mod postman;
+mod presence;
 mod protocol;
 mod room;
 mod rooms;
@@ -71,6 +72,7 @@ pub struct Notifier {
 pub fn start(pool: PgPool, jetstream: Option<jetstream::Context>, auth: Auth, args: &LiveArgs, shutdown: &Shutdown) -> Notifier {
     let stop = shutdown.stop().clone();
     let hub = Arc::new(Hub::new(pool.clone(), auth.clone(), args, shutdown.draining().clone(), stop.clone()));
+    hub.tasks.spawn(Arc::clone(&hub.presence).keep(pool.clone(), stop.clone()));
     let (postman, post) = Postman::new(pool, Arc::clone(&hub.mailboxes), hub.delivered.clone());
     let follower = Follower { hub: Arc::clone(&hub), jetstream, post };
     hub.tasks.spawn(follower.run(stop.clone()));

@@ -67,3 +67,6 @@ pub const HALL_IDLE: Duration = Duration::from_secs(30 * 60);
 pub const RETRY_FIRST: Duration = Duration::from_millis(100);
 /// The longest such pause.
 pub const RETRY_LONGEST: Duration = Duration::from_secs(5);
+
+/// How often it is written down who came and who went: people are sent away after a minute or more, so this is often enough.
+pub(crate) const PRESENCE_REST: Duration = Duration::from_millis(500);

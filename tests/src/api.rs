@@ -17,6 +17,7 @@ use socketing_service::config::{HttpArgs, SessionArgs};
 use socketing_service::server::{Bounds, serve};
 use socketing_service::stack::{StackConfig, finish};
 use std::sync::Arc;
+use std::time::Duration;
 use tokio::net::TcpListener;
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
@@ -54,6 +55,9 @@ impl Drop for TestApi {
     }
 }
 
+/// How long people may have no page open.
+const AWAY: Duration = Duration::from_secs(5);
+
 impl TestApi {
     /// With these options of the command line, and the defaults of all others.
     ///
@@ -73,7 +77,7 @@ impl TestApi {
         let listener = TcpListener::bind("127.0.0.1:0").await.expect("a free port");
         let url = format!("http://{}", listener.local_addr().expect("the port"));
         let served = serve(listener, router, stop.clone(), Bounds::from(&options.http));
-        let followed = processes::run(db.pool.clone(), None, executor.clone(), payments, stop.clone());
+        let followed = processes::run(db.pool.clone(), None, executor.clone(), payments, AWAY, stop.clone());
         let parts = vec![tokio::spawn(async { _ = served.await }), tokio::spawn(followed)];
         let description = serde_json::to_value(document).expect("a description");
         let client = reqwest::Client::new();

@@ -164,7 +164,8 @@ impl Commands {
         let api = api.context("starting the threads that hash passwords")?;
         let processes = Background::new();
         let (stop, managers) = (processes.stop.clone(), executor.clone());
-        processes.tasks.spawn(processes::run(pool.clone(), Some(jetstream.clone()), managers, payments, stop.clone()));
+        let grace = Duration::from_secs(args.command_api.away_seconds.into());
+        processes.tasks.spawn(processes::run(pool.clone(), Some(jetstream.clone()), managers, payments, grace, stop.clone()));
         processes.tasks.spawn(snapshots::run(pool.clone(), args.command_api.snapshot_events, stop.clone()));
         processes.tasks.spawn(retention::run(pool.clone(), args.command_api.outcome_days, stop));
         let options = StreamOptions { replicas: args.nats_replicas as usize, window_bytes: args.nats_window_bytes };

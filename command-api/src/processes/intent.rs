@@ -20,6 +20,8 @@ pub(super) enum Intent {
     CommitDraw { performance: PerformanceId },
     /// A lobby was closed → the seed is told.
     RevealSeed { performance: PerformanceId },
+    /// No page open for too long → the visit ends. Not from an event: from the table of who is there.
+    SendAway { performance: PerformanceId, account: AccountId },
     /// Payment by SocketPay started → charge the wallet, tell the performance.
     TakePayment(Charge),
     /// Payment by card started → charge the card, tell the performance. An intent with a name of its own, which an older
@@ -107,6 +109,7 @@ impl Intent {
             | Intent::PutOnSale { .. }
             | Intent::CommitDraw { .. }
             | Intent::RevealSeed { .. }
+            | Intent::SendAway { .. }
             | Intent::TakePayment(_)
             | Intent::PayBack(_)
             | Intent::MakeRoom { .. } => Lane::Own,

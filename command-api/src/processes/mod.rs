@@ -2,6 +2,7 @@
 //! to be done beside it, in one transaction; workers then do it outside any writer, in no order, each step a command
 //! with a key of its own. A crash at any point repeats steps, to no effect.
 
+mod absent;
 mod intent;
 mod news;
 mod open;
@@ -47,7 +48,15 @@ const PAUSE: Duration = Duration::from_secs(1);
 const UNPROVIDED_MAX: usize = 8;
 
 /// Follows the log and carries out what follows, whenever this process holds the lease, until `stopping`.
-pub async fn run(pool: PgPool, jetstream: Option<Jetstream>, executor: Executor, payments: Payments, stopping: CancellationToken) {
+/// Who has no page open for `grace` is sent away from the inside.
+pub async fn run(
+    pool: PgPool,
+    jetstream: Option<Jetstream>,
+    executor: Executor,
+    payments: Payments,
+    grace: Duration,
+    stopping: CancellationToken,
+) {
     let cards_max = payments.card.as_ref().map_or(UNPROVIDED_MAX, CardProvider::in_flight);
     let owner = Uuid::now_v7();
     while !stopping.is_cancelled() {
@@ -65,6 +74,7 @@ pub async fn run(pool: PgPool, jetstream: Option<Jetstream>, executor: Executor,
                 () = stopping.cancelled() => None,
                 lost = lease.keep(&pool) => Some(lost.into()),
                 failed = follow(&pool, jetstream.clone(), &terms, &added) => failed.err(),
+                failed = absent::watch(&pool, grace, &added.own) => failed.err().map(Into::into),
                 failed = own.work() => failed.err().map(Into::into),
                 failed = cards.work() => failed.err().map(Into::into),
             }

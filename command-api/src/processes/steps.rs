@@ -59,6 +59,7 @@ impl Steps<'_> {
             Intent::PutOnSale { show } => self.put_on_sale(show).await?,
             Intent::CommitDraw { performance } => self.commit_draw(performance).await?,
             Intent::RevealSeed { performance } => self.reveal_seed(performance).await?,
+            Intent::SendAway { performance, account } => self.send_away(performance, account).await?,
             Intent::TakePayment(charge) => _ = self.take_payment(&self.wallets(), &charge, &()).await?,
             Intent::ChargeCard { charge, token } => {
                 let verdict = self.take_payment(self.card()?, &charge, &token).await?;
@@ -101,6 +102,12 @@ impl Steps<'_> {
             self.must("open the line", unit, open, "publisher", "open-line".to_owned()).await?;
         }
         Ok(())
+    }
+
+    /// Under a new key each time: someone may be gone more than once, and repeating it does nothing.
+    async fn send_away(&self, performance: PerformanceId, account: AccountId) -> Result<(), StepError> {
+        let away = Command::Line(waiting_room::Command::SendAway { account });
+        self.must("send someone away", UnitId::Performance(performance), away, "presence", Uuid::now_v7().to_string()).await
     }
 
     async fn commit_draw(&self, performance: PerformanceId) -> Result<(), StepError> {

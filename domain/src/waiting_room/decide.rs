@@ -47,6 +47,11 @@ impl WaitingRoom {
                 actor.system()?;
                 Ok(self.pass(*account, now).map(|entry| entry.departs(Departure::Booked)).into_iter().collect())
             }
+            Command::SendAway { account } => {
+                actor.system()?;
+                let here = self.place(*account, now).filter(|entry| entry.standing != Standing::Waiting);
+                Ok(here.map(|entry| entry.departs(Departure::Away)).into_iter().collect())
+            }
             command => self.steer(now, command),
         }
     }

@@ -20,6 +20,8 @@ pub enum Departure {
     Unclaimed,
     /// Someone who runs the line took the place away; the event before says who and why.
     Evicted,
+    /// They were inside, or called, and had no page open for too long.
+    Away,
 }
 
 /// What happened in a line. The names are the storage format.
@@ -211,6 +213,11 @@ pub enum Command {
         /// The account whose place it is (any member's).
         account: AccountId,
     },
+    /// Ends the visit of people who are gone from their page for too long; the system's. Who waits keeps the place.
+    SendAway {
+        /// The account whose place it is (any member's).
+        account: AccountId,
+    },
     /// Calls nobody until the line is resumed. This and what follows is for those who run the line: whether the asker is
     /// one of them stands in other streams, and is checked before.
     PauseLine {
@@ -258,6 +265,7 @@ impl Command {
             Command::ClaimPass => "claim_pass",
             Command::LeaveQueue => "leave_queue",
             Command::Depart { .. } => "depart",
+            Command::SendAway { .. } => "send_away",
             Command::PauseLine { .. } => "pause_line",
             Command::ResumeLine { .. } => "resume_line",
             Command::DrainLine { .. } => "drain_line",

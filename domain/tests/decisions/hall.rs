@@ -146,6 +146,21 @@ fn who_leaves_lets_the_seats_go_at_once() {
 }
 
 #[test]
+fn who_is_gone_from_the_page_frees_the_place_and_the_seats_and_who_waits_keeps_the_place() {
+    let mut world = open();
+    (1..=4).for_each(|who| _ = world.ask(fan(who), join(who, None)).unwrap());
+    world.ask(fan(1), hold(1, [0, 1])).unwrap();
+    let away = |who| Command::Line(line::Command::SendAway { account: person(who) });
+    let (events, _) = world.ask(SYSTEM, away(1)).unwrap();
+    assert_eq!(names(&events), ["HoldReleased", "EntryDeparted"]);
+    assert!(world.ask(SYSTEM, away(1)).unwrap().0.is_empty() && world.ask(SYSTEM, away(4)).unwrap().0.is_empty());
+    assert_eq!(reason(world.ask(fan(2), away(2))), Reason::Forbidden);
+    assert_eq!(names(&world.tick()), ["EntryCalled"], "the next is called at once");
+    assert_eq!(names(&world.ask(SYSTEM, away(4)).unwrap().0), ["EntryDeparted"], "who is called and isn't there");
+    world.check_folds();
+}
+
+#[test]
 fn who_is_evicted_loses_the_seats_that_are_held() {
     let mut world = open();
     world.ask(fan(1), join(1, None)).unwrap();

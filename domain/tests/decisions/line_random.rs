@@ -27,6 +27,7 @@ enum Step {
     Claim(u128),
     Leave(u128),
     Depart(u128),
+    SendAway(u128),
     Commit(bool),
     Reveal(bool),
     Beacon(u8),
@@ -48,6 +49,7 @@ fn step() -> impl Strategy<Value = Step> {
         6 => who().prop_map(Step::Claim),
         2 => who().prop_map(Step::Leave),
         2 => who().prop_map(Step::Depart),
+        1 => who().prop_map(Step::SendAway),
         1 => prop::bool::ANY.prop_map(Step::Commit),
         3 => prop::bool::weighted(0.8).prop_map(Step::Reveal),
         1 => (0..2_u8).prop_map(Step::Beacon),
@@ -217,6 +219,7 @@ impl Model {
                 let over = place.is.over(now);
                 assert_eq!(over && matches!(place.is, Where::Called(_)), *reason == Departure::Unclaimed, "{reason:?}");
                 assert_eq!(over && matches!(place.is, Where::Inside(_)), *reason == Departure::SessionOver, "{reason:?}");
+                assert!(*reason != Departure::Away || place.is != Where::Waiting, "who waits keeps the place, page or no page");
             }
             Event::LinePaused { .. } => self.flow = Flow::Paused,
             Event::LineResumed { .. } => self.flow = Flow::Running,
@@ -321,6 +324,7 @@ impl Run {
             Step::Claim(who) => of_fan(who, Command::ClaimPass),
             Step::Leave(who) => of_fan(who, Command::LeaveQueue),
             Step::Depart(who) => of_system(Command::Depart { account: person(who) }),
+            Step::SendAway(who) => of_system(Command::SendAway { account: person(who) }),
             Step::Commit(right) => {
                 let seed = if right { SEED } else { Digest([1; 32]) };
                 let wrong_only_later = right || self.model.lobby_opens_at.is_some();

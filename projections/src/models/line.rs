@@ -280,6 +280,7 @@ pub(crate) const fn departure_name(reason: Departure) -> &'static str {
         Departure::Booked => "booked",
         Departure::Unclaimed => "unclaimed",
         Departure::Evicted => "evicted",
+        Departure::Away => "away",
     }
 }
 

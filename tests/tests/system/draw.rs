@@ -282,3 +282,29 @@ async fn only_those_who_run_a_line_steer_it_and_the_log_says_who_and_why() -> Re
     assert_eq!(steered, expected.map(|(event, who, why)| (event.to_owned(), who, why.to_owned())));
     Ok(())
 }
+
+#[tokio::test]
+async fn who_has_no_page_open_any_more_makes_room_and_nobody_else_does() -> Result<()> {
+    let api = TestApi::start(&[]).await;
+    let (_, performance) = show(&api, 1).await?;
+    happened(&api, performance, "LobbyClosed", 1).await;
+    let (gone, back, never) = (api.person("gone").await, api.person("back").await, api.person("never").await);
+    for person in [&gone, &back, &never] {
+        join(&api, person, performance).await;
+    }
+    let page = "insert into presence (performance_id, account_id, instance, gone_at) values ($1, $2, $3, $4::timestamptz)";
+    let write = async |person: &TestPerson, gone_at: Option<&str>| {
+        let row = sqlx::query(page).bind(performance.0).bind(person.account.0).bind(Uuid::now_v7()).bind(gone_at);
+        row.execute(&api.db.pool).await.expect("write a row");
+    };
+    // Two are inside and one waits. Both inside had a page that is closed for long; one of them has another, elsewhere.
+    write(&back, None).await;
+    write(&back, Some("2020-01-01T00:00:00Z")).await;
+    write(&gone, Some("2020-01-01T00:00:00Z")).await;
+    happened(&api, performance, "EntryDeparted", 1).await;
+    happened(&api, performance, "EntryCalled", 1).await;
+    assert_eq!(join(&api, &never, performance).await.text("state"), "called", "without news of someone, nobody is sent away");
+    assert_eq!(join(&api, &back, performance).await.text("state"), "inside");
+    assert_eq!(join(&api, &gone, performance).await.text("state"), "waiting", "who comes back stands at the end");
+    Ok(())
+}

@@ -8,7 +8,7 @@ use socketing_domain::unit::Command;
 use socketing_domain::{AccountId, BookingId, EntryId, PartyId, PaymentId, RefundId, Won, party, performance, waiting_room, wallet};
 use socketing_tests::live::{LiveClient, TestLive};
 use socketing_tests::stage::Stage;
-use socketing_tests::{TestDb, TestLog};
+use socketing_tests::{TestDb, TestLog, eventually};
 use uuid::Uuid;
 
 fn policies(capacity: u32) -> Policies {
@@ -162,6 +162,38 @@ async fn who_reloads_the_page_gets_what_was_missed() -> Result<()> {
     assert_eq!((&message["position"], &message["event"]), (&json!(missed[1]), &json!("WalletOpened")));
     client.send(&json!({"type": "subscribe", "id": 10, "topic": "me", "after": missed[1]})).await?;
     assert_eq!(client.next().await?, json!({"type": "delta", "id": 10, "position": missed[1]}));
+    Ok(())
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn it_is_written_down_who_has_a_page_open_and_since_when_nobody_has() -> Result<()> {
+    let stage = Stage::new(4, 10, policies(1)).await?;
+    let live = TestLive::start(&stage.db.pool, None).await?;
+    let account = AccountId::new();
+    let open = async |topic: &str| {
+        let mut client = live.connect_as(account).await?;
+        client.subscribe(1, topic, stage.performance, None).await?;
+        client.next().await?;
+        Ok::<LiveClient, anyhow::Error>(client)
+    };
+    let is_gone = async |gone: bool| {
+        eventually("it is written down", || async {
+            let query = "select gone_at is not null from presence where performance_id = $1 and account_id = $2";
+            let row: Option<bool> =
+                sqlx::query_scalar(query).bind(stage.performance.0).bind(account.0).fetch_optional(&stage.db.pool).await.expect("read");
+            row == Some(gone)
+        })
+        .await;
+    };
+    let (first, second) = (open("line").await?, open("seats").await?);
+    is_gone(false).await;
+    drop(first);
+    let third = open("seats").await?;
+    drop(second);
+    drop(third);
+    is_gone(true).await;
+    let _again = open("line").await?;
+    is_gone(false).await;
     Ok(())
 }
 

@@ -12,8 +12,12 @@ use socketing_domain::{AccountId, BookingId, PaymentId, RefundId, account};
 use socketing_tests::eventually;
 use socketing_tests::stage::{PRICE, Stage};
 use sqlx::PgPool;
+use std::time::Duration;
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
+
+/// How long people may have no page open: nobody has one here.
+const GRACE: Duration = Duration::from_secs(3_600);
 
 /// The process managers, without JetStream: they read the log from Postgres.
 pub(crate) struct Processes {
@@ -24,7 +28,7 @@ pub(crate) struct Processes {
 impl Processes {
     pub(crate) fn start(stage: &Stage, payments: Payments) -> Processes {
         let stopping = CancellationToken::new();
-        let task = tokio::spawn(processes::run(stage.db.pool.clone(), None, stage.executor.clone(), payments, stopping.clone()));
+        let task = tokio::spawn(processes::run(stage.db.pool.clone(), None, stage.executor.clone(), payments, GRACE, stopping.clone()));
         Processes { stopping, task }
     }
 
