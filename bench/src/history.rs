@@ -60,6 +60,8 @@ fn scheduled() -> performance::Event {
         seats_per_person: 4,
         hold_seconds: 120,
         payment_seconds: 300,
+        no_orphans: false,
+        adjacency: Default::default(),
     }
 }
 
@@ -71,6 +73,7 @@ fn held(hold: HoldId, account: AccountId, seat: SeatIndex) -> performance::Event
         members: vec![account],
         seats: vec![seat],
         expires_at: OPENS.plus_seconds(seat.0),
+        extended: false,
     }
 }
 

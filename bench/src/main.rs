@@ -4,6 +4,7 @@
 mod aging;
 mod client;
 mod engine;
+mod find;
 mod history;
 mod hold;
 mod join;
@@ -89,6 +90,8 @@ enum Benchmark {
         #[arg(long)]
         line: bool,
     },
+    /// The best seats for so many people, in process.
+    Find,
     /// The relay, from a backlog: whatever the log holds, filled up to so many events.
     Relay {
         /// Events of the log.
@@ -121,6 +124,7 @@ async fn run(cli: Cli) -> Result<()> {
         Benchmark::Engine => engine(common).await?,
         Benchmark::Statement { rows } => statement::run(&pool(common).await?, *rows, common.seconds).await?,
         Benchmark::Join => join::run(common).await?,
+        Benchmark::Find => find::run()?,
         Benchmark::History => aging::run(common).await?,
         Benchmark::Journey => journey::run(common).await?,
         Benchmark::Recover { events, line } => recover(common, *events, *line).await?,

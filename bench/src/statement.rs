@@ -52,7 +52,8 @@ fn holds(performance: PerformanceId, lease: Epoch, after: u64, rows: usize) -> P
     for nth in 1..=rows as u64 {
         let (hold, account, command) = (HoldId::new(), AccountId::new(), CommandId::new());
         let (members, seats) = (vec![account], vec![SeatIndex(nth as u32)]);
-        let event = Event::Performance(performance::Event::SeatsHeld { hold, account, members, seats, expires_at, party: None });
+        let event =
+            Event::Performance(performance::Event::SeatsHeld { hold, account, members, seats, expires_at, party: None, extended: false });
         let actor = format!("account:{account}");
         let key = Uuid::now_v7().to_string();
         events.push(NewEvent {

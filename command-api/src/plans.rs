@@ -32,7 +32,13 @@ impl PlanStore {
         }
         let row: Option<(Json<Plan>,)> =
             sqlx::query_as("select plan from plans where hash = $1").bind(hash.0.as_slice()).fetch_optional(&self.pool).await?;
-        let plan = row.map(|(Json(plan),)| Arc::new(plan));
+        let Some((Json(plan),)) = row else { return Ok(None) };
+        // Arranging 50,000 seats takes some milliseconds: not on a writer's time, nor on one that others wait for.
+        let arranged = tokio::task::spawn_blocking(move || {
+            let _ = plan.index();
+            Arc::new(plan)
+        });
+        let plan = Some(arranged.await.unwrap_or_else(|panic| std::panic::resume_unwind(panic.into_panic())));
         if let Some(plan) = &plan {
             self.cached(|plans| {
                 // Which one goes hardly matters: a sale uses a few, and each is one read away.

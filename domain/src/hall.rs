@@ -2,9 +2,9 @@
 //! the admission as a fact, and joining the line with the party's members.
 
 use crate::event::{Actor, Event, StreamId};
-use crate::limits::{EVENTS_PER_COMMAND_MAX, PARTIES_MAX};
+use crate::limits::{EVENTS_PER_COMMAND_MAX, PARTIES_MAX, PARTY_UNUSED_SECONDS};
 use crate::party::Party;
-use crate::performance::{Admission, Facts, Performance};
+use crate::performance::{Admission, Agreement, Facts, Performance};
 use crate::plan::PlanHash;
 use crate::refusal::{Reason, Refusal, refuse};
 use crate::reply::Reply;
@@ -12,7 +12,7 @@ use crate::unit::{Command, Context, UnitId};
 use crate::waiting_room::WaitingRoom;
 use crate::{AccountId, EntryId, PartyId, PerformanceId, Timestamp, party, performance, waiting_room};
 use serde::{Deserialize, Serialize};
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 
 /// Events with their streams.
 type Decided = Result<Vec<(StreamId, Event)>, Refusal>;
@@ -28,13 +28,16 @@ pub struct Hall {
     /// The party each person is in. At most one.
     #[serde(with = "crate::sorted")]
     party_of: HashMap<AccountId, PartyId>,
+    /// When parties end that nobody has taken into the line.
+    unused: BTreeSet<(Timestamp, PartyId)>,
 }
 
 impl Hall {
     /// A hall nothing has happened in.
     #[must_use]
     pub fn new(id: PerformanceId) -> Hall {
-        Hall { id, performance: Performance::default(), line: WaitingRoom::default(), parties: HashMap::new(), party_of: HashMap::new() }
+        let (performance, line) = (Performance::default(), WaitingRoom::default());
+        Hall { id, performance, line, parties: HashMap::new(), party_of: HashMap::new(), unused: BTreeSet::new() }
     }
 
     /// Whose seats, line and parties these are.
@@ -68,10 +71,10 @@ impl Hall {
     }
 
     pub(crate) fn plan_wanted(&self, command: &Command) -> Option<PlanHash> {
-        use performance::Command::{Book, ExtendHold, HoldSeats, Schedule};
+        use performance::Command::{Book, ExtendHold, HoldBest, HoldSeats, Schedule};
         match command {
             Command::Performance(Schedule { plan, .. }) => Some(*plan),
-            Command::Performance(HoldSeats { .. } | ExtendHold { .. } | Book { .. }) => self.performance.plan(),
+            Command::Performance(HoldSeats { .. } | HoldBest { .. } | ExtendHold { .. } | Book { .. }) => self.performance.plan(),
             _ => None,
         }
     }
@@ -83,22 +86,39 @@ impl Hall {
             (StreamId::WaitingRoom(_), Event::WaitingRoom(event)) => self.line.evolve(event),
             (StreamId::Party(_, party), Event::Party(event)) => {
                 self.members_changed(*party, event);
-                self.parties.entry(*party).or_default().evolve(event);
+                let known = self.parties.entry(*party).or_default();
+                let before = known.unused_until();
+                known.evolve(event);
+                let after = known.unused_until();
+                self.unused_changed(*party, before, after);
             }
             (stream, event) => panic!("{} is no event of {stream}", event.event_type()),
         }
     }
 
     fn members_changed(&mut self, id: PartyId, event: &party::Event) {
+        use party::Event::{InvitationAccepted, MemberExpelled, MemberJoined, MemberLeft, PartyEnded, PartyFormed};
         match event {
-            party::Event::PartyFormed { leader: account, .. } | party::Event::InvitationAccepted { account } => {
+            PartyFormed { leader: account, .. } | InvitationAccepted { account } | MemberJoined { account } => {
                 let before = self.party_of.insert(*account, id);
                 assert_eq!(before, None, "{account} is in two parties");
             }
-            party::Event::MemberLeft { account } => {
+            MemberLeft { account } | MemberExpelled { account } => {
                 assert_eq!(self.party_of.remove(account), Some(id), "{account} leaves a party it isn't in");
             }
-            party::Event::FriendInvited { .. } | party::Event::InvitationDeclined { .. } | party::Event::PartyFrozen { .. } => {}
+            PartyEnded { .. } => {
+                for member in self.parties.get(&id).map(Party::members).unwrap_or_default() {
+                    self.party_of.remove(member);
+                }
+            }
+            _ => {}
+        }
+    }
+
+    fn unused_changed(&mut self, id: PartyId, before: Option<Timestamp>, after: Option<Timestamp>) {
+        if before != after {
+            before.map(|at| self.unused.remove(&(at, id)));
+            self.unused.extend(after.map(|at| (at, id)));
         }
     }
 
@@ -116,7 +136,8 @@ impl Hall {
         match command {
             Command::Performance(command) => {
                 let admission = self.admission(actor, now);
-                let events = self.performance.decide(actor, now, &Facts { plan, admission }, command)?;
+                let facts = Facts { plan, admission, agreement: self.agreement(admission, command) };
+                let events = self.performance.decide(actor, now, &facts, command)?;
                 Ok(self.of_performance(events))
             }
             Command::Line(waiting_room::Command::JoinQueue { entry, party }) => self.join(actor, now, *entry, *party),
@@ -139,6 +160,16 @@ impl Hall {
         let Actor::Account(account) = actor else { return None };
         let pass = self.line.pass(account, now)?;
         Some(Admission { party: pass.party(), members: pass.members() })
+    }
+
+    /// What the party agreed on that the seats are for: the one that is inside, or that a hold was made for.
+    fn agreement(&self, admission: Option<Admission<'_>>, command: &performance::Command) -> Option<Agreement> {
+        let id = match command.hold_used() {
+            Some(hold) => self.performance.party_of_hold(hold),
+            None => admission.and_then(|admission| admission.party),
+        };
+        let (id, party) = id.and_then(|id| Some((id, self.parties.get(&id)?)))?;
+        Some(Agreement { party: id, leader: party.leader()?, terms: party.terms()? })
     }
 
     /// Joining the line: alone, or with the party one leads, which is frozen by it.
@@ -170,6 +201,9 @@ impl Hall {
         let Some(party) = self.parties.get(&id) else {
             return refuse(Reason::UnknownParty, format!("this performance has no party {id}"));
         };
+        if party.has_ended() {
+            return refuse(Reason::PartyEnded, format!("party {id} is no more"));
+        }
         if party.leader() != Some(account) {
             return refuse(Reason::NotLeader, "only the party's leader takes it into the line");
         }
@@ -194,13 +228,25 @@ impl Hall {
 
     fn decide_party(&self, actor: Actor, now: Timestamp, id: PartyId, command: &party::Command) -> Decided {
         let account = actor.person()?;
-        self.performance.not_started(now)?;
+        let (starts_at, sale_opens_at) = self.performance.not_started(now)?.moments();
         let elsewhere = self.party_of.get(&account).is_some_and(|other| *other != id) || self.line.place(account, now).is_some();
-        let facts = party::Facts { party: id, performance: self.id, elsewhere, room: self.parties.len() < PARTIES_MAX };
         let unformed = Party::default();
-        let events = self.parties.get(&id).unwrap_or(&unformed).decide(actor, &facts, command)?;
+        let party = self.parties.get(&id).unwrap_or(&unformed);
+        let facts = party::Facts {
+            party: id,
+            performance: self.id,
+            elsewhere,
+            room: self.parties.len() < PARTIES_MAX,
+            in_line: party.leader().and_then(|leader| self.line.place(leader, now)).is_some(),
+            unused_until: now.max(sale_opens_at).plus_seconds(PARTY_UNUSED_SECONDS).min(starts_at),
+        };
+        let events = party.decide(actor, &facts, command)?;
+        Ok(self.of_party(id, events))
+    }
+
+    fn of_party(&self, id: PartyId, events: Vec<party::Event>) -> Vec<(StreamId, Event)> {
         let stream = StreamId::Party(self.id, id);
-        Ok(events.into_iter().map(|event| (stream, Event::Party(event))).collect())
+        events.into_iter().map(|event| (stream, Event::Party(event))).collect()
     }
 
     fn of_performance(&self, events: Vec<performance::Event>) -> Vec<(StreamId, Event)> {
@@ -216,7 +262,7 @@ impl Hall {
     pub(crate) fn reply(&self, context: &Context<'_>, command: &Command) -> Reply {
         use performance::Command as Seats;
         let shown = match command {
-            Command::Performance(Seats::HoldSeats { hold, .. } | Seats::ExtendHold { hold }) => {
+            Command::Performance(Seats::HoldSeats { hold, .. } | Seats::HoldBest { hold, .. } | Seats::ExtendHold { hold }) => {
                 self.performance.hold_reply(*hold, context.plan).map(Reply::Hold)
             }
             Command::Performance(Seats::Book { booking, .. } | Seats::Cancel { booking, .. }) => {
@@ -238,12 +284,21 @@ impl Hall {
     pub(crate) fn due(&self, now: Timestamp) -> Vec<(StreamId, Event)> {
         let seats = self.performance.due(now, EVENTS_PER_COMMAND_MAX);
         let line = self.line.due(now, EVENTS_PER_COMMAND_MAX - seats.len());
+        let parties = self.parties_due(now, EVENTS_PER_COMMAND_MAX - seats.len() - line.len());
         let mut events = self.of_performance(seats);
         events.extend(self.of_line(line));
+        events.extend(parties);
         events
     }
 
+    /// What ends the parties that nobody took into the line.
+    fn parties_due(&self, now: Timestamp, most: usize) -> Vec<(StreamId, Event)> {
+        let over = self.unused.iter().take_while(|(at, _)| *at <= now).take(most);
+        over.flat_map(|(_, id)| self.of_party(*id, vec![self.parties[id].unused()])).collect()
+    }
+
     pub(crate) fn next_due(&self) -> Option<Timestamp> {
-        self.performance.next_due().into_iter().chain(self.line.next_due()).min()
+        let unused = self.unused.first().map(|(at, _)| *at);
+        self.performance.next_due().into_iter().chain(self.line.next_due()).chain(unused).min()
     }
 }

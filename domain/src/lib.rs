@@ -18,6 +18,7 @@ pub mod plan;
 mod recent;
 pub mod refusal;
 pub mod reply;
+pub mod seating;
 pub mod show;
 pub mod snapshot;
 mod sorted;

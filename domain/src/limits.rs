@@ -28,6 +28,11 @@ pub const EVENT_BYTES_MAX: usize = 64 * 1024;
 pub const SEATS_PER_HOLD_MAX: usize = 64;
 /// People in one party: a row's worth; also bounds the line's size per entry.
 pub const PARTY_MEMBERS_MAX: usize = 16;
+/// People that one party's leader may send away: they are remembered, so that the link doesn't let them in again.
+pub const PARTY_EXPELLED_MAX: usize = 64;
+/// How long a party that nobody takes into the line lasts, counted from when it was made or from the opening of the sale,
+/// whichever is later, in seconds: a day, for a sale is over by then.
+pub const PARTY_UNUSED_SECONDS: u32 = 86_400;
 /// Parties that one performance may have open: one per two people of a large crowd.
 pub const PARTIES_MAX: usize = 500_000;
 /// People waiting in one line.
@@ -67,3 +72,5 @@ pub const CLAIM_SECONDS_MAX: u32 = 3_600;
 pub const LOBBY_SECONDS_MAX: u32 = 604_800;
 /// Characters of a reason that someone who runs a line gives, and of a beacon and its source.
 pub const REASON_CHARS_MAX: usize = 200;
+/// Blocks that finding gives, and that a refusal names: what a fan looks through in a hurry.
+pub const BLOCKS_FOUND_MAX: usize = 5;

@@ -1,5 +1,6 @@
 //! Why a command was refused. Each reason has a stable code; status and texts stand in the catalogue of errors.
 
+use crate::seating::Blocks;
 use crate::{SeatIndex, Timestamp};
 use serde::{Deserialize, Serialize};
 use std::fmt;
@@ -49,6 +50,12 @@ reasons! {
     SeatTwice = "seat_twice",
     /// Someone else has the seat.
     SeatTaken = "seat_taken",
+    /// So many people can't sit together: none, fewer than none, or more than one hold may have.
+    SeatCount = "seat_count",
+    /// There is no block of so many seats as wished for.
+    NoBlock = "no_block",
+    /// The choice would leave a single seat alone, and another of the same size wouldn't.
+    SeatLeftAlone = "seat_left_alone",
     /// More seats than one person, or this party, may have.
     SeatLimit = "seat_limit",
     /// Only people inside, with a live pass, may do this.
@@ -113,6 +120,16 @@ reasons! {
     InAnotherParty = "in_another_party",
     /// One can't invite oneself.
     SelfInvitation = "self_invitation",
+    /// The account leads this party.
+    OwnParty = "own_party",
+    /// The party is no more.
+    PartyEnded = "party_ended",
+    /// The party's leader sent the account away.
+    ExpelledFromParty = "expelled_from_party",
+    /// Another member of the party claimed the seat.
+    SeatClaimed = "seat_claimed",
+    /// The shares stand or fall together until their deadline.
+    SharesOpen = "shares_open",
 }
 
 /// A refused command: nothing happened. Carries what helps the person onward, and which event was the cause.
@@ -121,13 +138,16 @@ pub struct Refusal {
     /// Why.
     pub reason: Reason,
     /// A sentence for programmers and logs, in English, naming values and bounds.
-    pub detail: String,
+    pub detail: Box<str>,
     /// The seats that it is about.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub seats: Vec<SeatIndex>,
     /// Free seats nearby, nearest first.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub alternatives: Vec<SeatIndex>,
+    /// Better choices of as many seats, the best first.
+    #[serde(default, skip_serializing_if = "<[_]>::is_empty")]
+    pub blocks: Blocks,
     /// When it may be tried again, where that is known.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub retry_at: Option<Timestamp>,
@@ -140,7 +160,15 @@ impl Refusal {
     /// A refusal with nothing but a reason and a sentence.
     #[must_use]
     pub fn new(reason: Reason, detail: impl Into<String>) -> Refusal {
-        Refusal { reason, detail: detail.into(), seats: Vec::new(), alternatives: Vec::new(), retry_at: None, cause: None }
+        Refusal {
+            reason,
+            detail: detail.into().into_boxed_str(),
+            seats: Vec::new(),
+            alternatives: Vec::new(),
+            blocks: Blocks::default(),
+            retry_at: None,
+            cause: None,
+        }
     }
 
     /// The same, naming the seats that it is about.

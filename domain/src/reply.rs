@@ -2,8 +2,8 @@
 
 use crate::draw::Digest;
 use crate::{
-    AccountId, BookingId, EntryId, HoldId, PartyId, PaymentId, PerformanceId, RefundId, SeatIndex, ShowId, Timestamp, Won,
-    performance::Line,
+    AccountId, BookingId, EntryId, HoldId, PartyId, PaymentId, PerformanceId, RefundId, SeatIndex, ShowId, Timestamp, Won, party::Terms,
+    performance::Line, seating::Kind,
 };
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
@@ -96,6 +96,12 @@ pub struct PartyReply {
     pub invited: Vec<AccountId>,
     /// Whether it is in the line: its members stay as they are.
     pub frozen: bool,
+    /// Whether it is no more.
+    #[serde(default)]
+    pub ended: bool,
+    /// What its members agreed on.
+    #[serde(default)]
+    pub terms: Terms,
 }
 
 /// Seats that are held.
@@ -111,6 +117,9 @@ pub struct HoldReply {
     pub total: Won,
     /// Everyone the seats are for.
     pub members: Vec<AccountId>,
+    /// How the seats lie: what isn't `contiguous` is split.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub kind: Option<Kind>,
 }
 
 /// A hold whose time runs, as someone it is for finds it again: on another device, or after a reload.
@@ -128,6 +137,48 @@ pub struct LiveHold {
     pub expires_at: Timestamp,
     /// Whether it was extended; that is possible once.
     pub extended: bool,
+    /// Which seats members claimed, in the order of their claims.
+    #[serde(default)]
+    pub claims: Vec<Claim>,
+}
+
+/// A seat of a hold that a member claimed: the ticket will be theirs.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize, ToSchema)]
+pub struct Claim {
+    /// The seat.
+    pub seat: SeatIndex,
+    /// Whose it will be.
+    pub account: AccountId,
+}
+
+/// The shares of a block, as its party sees them.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize, ToSchema)]
+pub struct SharesReply {
+    /// Their common name: the first share's booking.
+    pub group_id: BookingId,
+    /// The party.
+    pub party_id: PartyId,
+    /// Until when they may be paid.
+    pub pay_by: Timestamp,
+    /// Whether all go back unless all are paid.
+    pub all_or_none: bool,
+    /// Each share, that of whoever booked first.
+    pub shares: Vec<ShareReply>,
+}
+
+/// One member's share of a block: a booking of its own.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize, ToSchema)]
+pub struct ShareReply {
+    /// The share's booking.
+    pub booking_id: BookingId,
+    /// Whose it is to pay.
+    pub account: AccountId,
+    /// How it stands.
+    pub state: BookingState,
+    /// Its seats.
+    pub seats: Vec<SeatIndex>,
+    /// What it costs.
+    pub total: Won,
 }
 
 /// A booking as it is now.

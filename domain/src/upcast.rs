@@ -19,12 +19,18 @@ pub(crate) const UPCASTS: &[Upcast] = &[
     // Since version 2 a payment may be made by card: `"method": {"card": "tok_…"}`. Before, it was always `"socketpay"`,
     // which is written as it was.
     Upcast { event_type: "PaymentStarted", from: 1, step: |payload| payload },
+    // Since version 2 a party has terms, and an end if it isn't used. Before, there were the usual ones, which needn't be said.
+    Upcast { event_type: "PartyFormed", from: 1, step: |payload| payload },
     // Since version 2 a refund says which way it goes back. Before, there was one.
     Upcast { event_type: "RefundDue", from: 1, step: refund_by_socketpay },
-    // Since version 2 policies say more; what they don't say is as in the default.
-    Upcast { event_type: "ShowDrafted", from: 1, step: |payload| payload },
     // Since version 2 a line has rules. Before, people got in as they came.
     Upcast { event_type: "LineOpened", from: 1, step: line_without_rules },
+    // Since version 2 policies say more: how the line works, whether single seats may be left, how seats together are found.
+    // What isn't said has its default.
+    Upcast { event_type: "ShowDrafted", from: 1, step: |payload| payload },
+    Upcast { event_type: "PerformanceScheduled", from: 1, step: |payload| payload },
+    // Since version 2 a hold may count as extended from its beginning. Before, none did.
+    Upcast { event_type: "SeatsHeld", from: 1, step: |payload| payload },
 ];
 
 fn line_without_rules(mut payload: Value) -> Value {
@@ -82,6 +88,6 @@ mod tests {
     fn a_missing_step_is_an_error_that_names_it() {
         let error = upcast(TABLE, "Moved", 1, 5, json!({"Moved": {"at": 7}})).unwrap_err();
         assert_eq!(error.to_string(), "event Moved has no version 3 that this program can read");
-        assert!(upcast(UPCASTS, "SeatsHeld", 1, 2, json!({})).is_err());
+        assert!(upcast(UPCASTS, "SeatsHeld", 9, 10, json!({})).is_err());
     }
 }

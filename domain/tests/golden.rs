@@ -5,8 +5,10 @@ use serde_json::Value;
 use socketing_domain::account::{self, Role};
 use socketing_domain::draw::Digest;
 use socketing_domain::event::Event;
-use socketing_domain::performance::{Cancellation, Line, Means, Method, Release};
+use socketing_domain::party::{Ending, Pays, Picks, Terms};
+use socketing_domain::performance::{Cancellation, Line, Means, Method, Release, Reseated, Run};
 use socketing_domain::plan::PlanHash;
+use socketing_domain::seating::Adjacency;
 use socketing_domain::show::{CategoryPrice, Date, Details, Policies, Text};
 use socketing_domain::waiting_room::{Departure, LineRules, Mode};
 use socketing_domain::{AccountId, CardToken, PartyId, SeatIndex, Timestamp, Won, party, performance, show, waiting_room, wallet};
@@ -58,6 +60,8 @@ fn details() -> Details {
             capacity: 500,
             session_seconds: 900,
             line: rules(),
+            no_orphans: true,
+            adjacency: Adjacency::Original,
         },
     }
 }
@@ -96,12 +100,24 @@ fn samples() -> Vec<Event> {
         waiting_room::Event::EntryDeparted { entry: id(30), number: 7, reason: Departure::SessionOver },
     ];
     let of_party = [
-        party::Event::PartyFormed { party: id(25), performance: id(20), leader: id(1) },
+        party::Event::PartyFormed {
+            party: id(25),
+            performance: id(20),
+            leader: id(1),
+            terms: Terms { picks: Picks::Leader, pays: Pays::AllOrNone },
+            unused_until: Some(at(86_400_000)),
+        },
         party::Event::FriendInvited { account: id(2) },
         party::Event::InvitationAccepted { account: id(2) },
         party::Event::InvitationDeclined { account: id(3) },
+        party::Event::InvitationWithdrawn { account: id(3) },
+        party::Event::MemberJoined { account: id(5) },
         party::Event::MemberLeft { account: id(4) },
+        party::Event::MemberExpelled { account: id(5) },
+        party::Event::LeaderChanged { leader: id(2) },
         party::Event::PartyFrozen { entry: id(30), members: people() },
+        party::Event::PartyThawed { party: id(25) },
+        party::Event::PartyEnded { reason: Ending::Unused },
     ];
     let events = of_account.map(Event::Account).into_iter().chain(of_wallet.map(Event::Wallet)).chain(of_show.map(Event::Show));
     events.chain(of_line.map(Event::WaitingRoom)).chain(of_party.map(Event::Party)).chain(of_performance()).collect()
@@ -120,6 +136,8 @@ fn of_performance() -> Vec<Event> {
             seats_per_person: 2,
             hold_seconds: 120,
             payment_seconds: 300,
+            no_orphans: true,
+            adjacency: Adjacency::Original,
         },
         Of::SeatsHeld {
             hold: id(40),
@@ -128,10 +146,22 @@ fn of_performance() -> Vec<Event> {
             members: people(),
             seats: vec![SeatIndex(1), SeatIndex(2)],
             expires_at: at(120_000),
+            extended: true,
         },
         Of::HoldExtended { hold: id(40), expires_at: at(240_000) },
         Of::HoldReleased { hold: id(40), seats: vec![SeatIndex(1), SeatIndex(2)], reason: Release::Replaced },
         Of::SeatsBooked { booking: id(50), hold: id(40), account: id(1), lines: lines(), total: won(198_000), pay_by: at(300_000) },
+        Of::SeatClaimed { hold: id(40), seat: SeatIndex(2), account: id(2) },
+        Of::SharesOpened {
+            group: id(50),
+            party: id(25),
+            account: id(1),
+            bookings: vec![id(50), id(51)],
+            all_or_none: true,
+            pay_by: at(300_000),
+            runs: vec![Run { before: Some(SeatIndex(0)), seats: vec![SeatIndex(1), SeatIndex(2)], after: None }],
+        },
+        Of::SharesReseated { group: id(50), shares: vec![Reseated { booking: id(50), paid: true, lines: lines() }] },
         Of::PaymentStarted { payment: id(60), booking: id(50), account: id(1), method: Means::Card(token()), amount: won(198_000) },
         Of::PaymentFailed { payment: id(60), booking: id(50), reason: "insufficient_funds".to_owned() },
         Of::SeatsSold { booking: id(50), payment: id(60), account: id(1), lines: lines(), amount: won(198_000) },
@@ -267,7 +297,8 @@ fn what_may_be_absent_may_be_absent() {
     for event in samples() {
         let mut json: Value = serde_json::from_str(&event.payload_json()).unwrap();
         let had = json[event.event_type()].as_object_mut().unwrap().remove("party");
-        let belongs = matches!(event, Event::Party(_));
+        let needs_party = matches!(event.event_type(), "SharesOpened");
+        let belongs = matches!(event, Event::Party(_)) || needs_party;
         let read = Event::decode(aggregate(&event), event.event_type(), event.event_version(), &json.to_string());
         match (had, belongs) {
             (Some(_), false) => assert!(!read.unwrap().payload_json().contains("\"party\"")),
@@ -306,7 +337,8 @@ fn what_cant_be_read_says_why() {
 fn cqrs_es_reads_what_we_write() {
     use cqrs_es::DomainEvent;
     use cqrs_es::persist::SerializedEvent;
-    let event = party::Event::PartyFormed { party: id::<PartyId>(25), performance: id(20), leader: id(1) };
+    let (party, performance, leader, terms) = (id::<PartyId>(25), id(20), id(1), Terms::default());
+    let event = party::Event::PartyFormed { party, performance, leader, terms, unused_until: None };
     let stored = SerializedEvent {
         aggregate_id: "any".to_owned(),
         sequence: 1,
@@ -316,7 +348,7 @@ fn cqrs_es_reads_what_we_write() {
         payload: serde_json::from_str(&Event::Party(event.clone()).payload_json()).unwrap(),
         metadata: Value::Null,
     };
-    assert_eq!((stored.event_type.as_str(), stored.event_version.as_str()), ("PartyFormed", "1"));
+    assert_eq!((stored.event_type.as_str(), stored.event_version.as_str()), ("PartyFormed", "2"));
     assert_eq!(serde_json::from_value::<party::Event>(stored.payload).unwrap(), event);
 }
 
@@ -326,7 +358,14 @@ fn the_words_inside_events_stay() {
     let words = |values: Vec<Result<Value, serde_json::Error>>| values.into_iter().map(|value| word(value.unwrap())).collect::<Vec<_>>();
     let releases = [Release::Released, Release::Expired, Release::Replaced].map(serde_json::to_value).into();
     assert_eq!(words(releases), ["released", "expired", "replaced"]);
-    assert_eq!(words([Cancellation::Buyer, Cancellation::Expired].map(serde_json::to_value).into()), ["buyer", "expired"]);
+    assert_eq!(
+        words([Cancellation::Buyer, Cancellation::Expired, Cancellation::OtherShareUnpaid].map(serde_json::to_value).into()),
+        ["buyer", "expired", "other_share_unpaid"]
+    );
+    assert_eq!(words([Picks::Anyone, Picks::Leader].map(serde_json::to_value).into()), ["anyone", "leader"]);
+    let pays = [Pays::Chooser, Pays::Leader, Pays::Shares, Pays::AllOrNone].map(serde_json::to_value).into();
+    assert_eq!(words(pays), ["chooser", "leader", "shares", "all_or_none"]);
+    assert_eq!(words([Ending::Dissolved, Ending::Unused].map(serde_json::to_value).into()), ["dissolved", "unused"]);
     let departures =
         [Departure::Left, Departure::SessionOver, Departure::Booked, Departure::Unclaimed, Departure::Evicted, Departure::Away];
     assert_eq!(words(departures.map(serde_json::to_value).into()), ["left", "session_over", "booked", "unclaimed", "evicted", "away"]);

@@ -1,9 +1,10 @@
 //! Plans come in whole and right, or are refused with everything that is wrong with them.
 
 use serde_json::{Value, json};
-use socketing_domain::SeatIndex;
-use socketing_domain::limits::{PLAN_BYTES_MAX, PLAN_PROBLEMS_MAX, PLAN_SEATS_MAX};
+use socketing_domain::limits::{CATEGORIES_MAX, PLAN_AREAS_MAX, PLAN_BYTES_MAX, PLAN_PROBLEMS_MAX, PLAN_SEATS_MAX};
 use socketing_domain::plan::{Plan, PlanHash, Point, Problem, SeatKind, SeatLabel};
+use socketing_domain::{SeatIndex, Won};
+use std::collections::BTreeSet;
 
 fn import(plan: &Value) -> Result<Plan, Vec<Problem>> {
     Plan::import(plan.to_string().as_bytes())
@@ -335,4 +336,72 @@ fn a_hash_names_the_content_and_not_the_spelling() {
     for text in ["", "00", &"g".repeat(64), &"é".repeat(32), &"0".repeat(65)] {
         assert!(text.parse::<PlanHash>().is_err(), "{text}");
     }
+}
+
+/// The example of docs/plan-format.md.
+fn example() -> Value {
+    let page = include_str!("../../docs/plan-format.md");
+    let json = page.split("```json").nth(1).and_then(|rest| rest.split("```").next()).expect("the page has an example");
+    serde_json::from_str(json).unwrap()
+}
+
+#[test]
+fn the_documented_example_comes_in_and_goes_out_the_same() {
+    let plan = import(&example()).unwrap();
+    assert_eq!(serde_json::to_value(&plan).unwrap()["seats"][1], example()["seats"][1]);
+    assert_eq!(plan.areas[0].price, Won::new(110_000));
+    assert_eq!((plan.price_of(0), plan.price_of(1)), (Won::new(110_000), None));
+    let mut dear = example();
+    dear["areas"][0]["price"] = json!(100_000_001);
+    assert_eq!(problems(&dear), [problem("/areas/0/price", "bad_price")]);
+}
+
+/// Every object of the schema has exactly the fields that the program writes, and asks for those it can't do without.
+#[test]
+fn the_schema_says_what_the_program_reads() {
+    let schema: Value = serde_json::from_str(include_str!("../../docs/plan-format.schema.json")).unwrap();
+    let full = serde_json::to_value(import(&example()).unwrap()).unwrap();
+    let keys = |value: &Value| value.as_object().unwrap().keys().cloned().collect::<BTreeSet<String>>();
+    let merged = |list: &Value| list.as_array().unwrap().iter().flat_map(keys).collect::<BTreeSet<String>>();
+    let of = |name: &str| keys(&schema["$defs"][name]["properties"]);
+    assert_eq!(keys(&schema["properties"]), keys(&full));
+    for (list, name) in [("categories", "category"), ("areas", "area"), ("rows", "row"), ("seats", "seat"), ("shapes", "shape")] {
+        assert_eq!(of(name), merged(&full[list]), "{name}");
+        for needed in schema["$defs"][name]["required"].as_array().unwrap() {
+            let mut without = example();
+            without[list][0].as_object_mut().unwrap().remove(needed.as_str().unwrap());
+            assert!(import(&without).is_err(), "{name} without {needed}");
+        }
+    }
+    let most = |name: &str| schema["properties"][name]["maxItems"].as_u64().unwrap() as usize;
+    assert_eq!((most("seats"), most("areas"), most("categories")), (PLAN_SEATS_MAX, PLAN_AREAS_MAX, CATEGORIES_MAX));
+}
+
+#[test]
+fn a_plan_that_came_in_as_pretix_goes_out_and_in_again_the_same() {
+    let mut priced = theatre();
+    priced["categories"][0]["price"] = json!(110_000);
+    for plan in [theatre(), priced] {
+        let plan = import(&plan).unwrap();
+        let again = import(&plan.to_pretix()).unwrap();
+        assert_eq!(again, plan);
+        assert_eq!(again.hash(), plan.hash());
+    }
+}
+
+#[test]
+fn what_pretix_cant_say_is_all_that_is_lost() {
+    let plan = import(&example()).unwrap();
+    let again = import(&plan.to_pretix()).unwrap();
+    let plain = |plan: &Plan| -> Vec<_> {
+        let seats = plan.seats.iter();
+        seats.map(|seat| (seat.id.clone(), seat.number.clone(), seat.row, seat.category, seat.position)).collect()
+    };
+    assert_eq!(plain(&again), plain(&plan));
+    assert!(again.seats.iter().all(|seat| seat.kind == SeatKind::Standard));
+    assert_eq!((&again.categories, &again.rows, &again.shapes, again.size), (&plan.categories, &plan.rows, &plan.shapes, plan.size));
+    assert_eq!(
+        again.areas.iter().map(|area| (&area.name, area.price)).collect::<Vec<_>>(),
+        plan.areas.iter().map(|area| (&area.name, area.price)).collect::<Vec<_>>()
+    );
 }

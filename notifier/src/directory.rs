@@ -8,7 +8,7 @@ use socketing_domain::{
     AccountId, BookingId, EntryId, HoldId, PartyId, SeatIndex,
     event::{Event, StreamId},
     party,
-    performance::{self, Line},
+    performance::{self, Line, Reseated},
     waiting_room,
 };
 use std::collections::HashMap;
@@ -114,11 +114,22 @@ impl Hall {
                 self.holds.insert(*hold, members.as_slice().into());
                 whole(members)
             }
-            E::HoldExtended { hold, .. } => self.holds.get(hold).map_or_else(Vec::new, |people| whole(people)),
+            E::HoldExtended { hold, .. } | E::SeatClaimed { hold, .. } => {
+                self.holds.get(hold).map_or_else(Vec::new, |people| whole(people))
+            }
             E::HoldReleased { hold, .. } => self.holds.remove(hold).map_or_else(Vec::new, |people| whole(&people)),
             E::SeatsBooked { booking, hold, account, lines, .. } => {
                 self.holds.remove(hold);
                 self.book(*booking, *account, lines).concerned()
+            }
+            E::SharesOpened { bookings, .. } => whole(&self.buyers(bookings)),
+            E::SharesReseated { shares, .. } => {
+                let concerned = |hall: &mut Hall, share: &Reseated| {
+                    let buyer = hall.bookings.get(&share.booking)?.buyer;
+                    hall.book(share.booking, buyer, &share.lines);
+                    Some((buyer, Share::Notice))
+                };
+                shares.iter().filter_map(|share| concerned(self, share)).collect()
             }
             E::SeatsSold { booking, account, lines, .. } => self.book(*booking, *account, lines).concerned(),
             E::BookingCancelled { booking, .. } => self.bookings.remove(booking).map_or_else(Vec::new, |booking| booking.concerned()),
@@ -130,6 +141,10 @@ impl Hall {
             }
             E::RefundCompleted { booking, .. } => self.refunded(*booking),
         }
+    }
+
+    fn buyers(&self, bookings: &[BookingId]) -> Vec<AccountId> {
+        bookings.iter().filter_map(|id| self.bookings.get(id)).map(|booking| booking.buyer).collect()
     }
 
     fn book(&mut self, booking: BookingId, buyer: AccountId, lines: &[Line]) -> &Booking {
@@ -165,11 +180,26 @@ impl Hall {
                 add(&mut party.members, *account);
                 party.insiders_and(*account)
             }
-            E::InvitationDeclined { account } => {
+            E::InvitationDeclined { account } | E::InvitationWithdrawn { account } => {
                 remove(&mut party.invited, *account);
                 party.insiders_and(*account)
             }
-            E::MemberLeft { account } => {
+            E::MemberJoined { account } => {
+                add(&mut party.members, *account);
+                party.insiders_and(*account)
+            }
+            E::LeaderChanged { leader } => {
+                add(&mut party.members, party.leader); // who led is a member like the others
+                party.leader = *leader;
+                party.insiders_and(*leader)
+            }
+            E::PartyThawed { .. } => party.insiders().map(|account| (account, Share::Whole)).collect(),
+            E::PartyEnded { .. } => {
+                let concerned = party.frozen();
+                self.parties.remove(&id);
+                concerned
+            }
+            E::MemberLeft { account } | E::MemberExpelled { account } => {
                 remove(&mut party.members, *account);
                 party.insiders_and(*account)
             }

@@ -87,7 +87,16 @@ impl Board for SeatBoard {
             E::SeatsBooked { lines, .. } => all(&mut lines.iter().map(|line| line.seat), SeatState::Booked),
             E::SeatsSold { lines, .. } => all(&mut lines.iter().map(|line| line.seat), SeatState::Sold),
             E::HoldReleased { seats, .. } | E::BookingCancelled { seats, .. } => all(&mut seats.iter().copied(), SeatState::Free),
+            E::SharesReseated { shares, .. } => {
+                for share in shares {
+                    let state = if share.paid { SeatState::Sold } else { SeatState::Booked };
+                    all(&mut share.lines.iter().map(|line| line.seat), state);
+                }
+                true
+            }
             E::HoldExtended { .. }
+            | E::SeatClaimed { .. }
+            | E::SharesOpened { .. }
             | E::PaymentStarted { .. }
             | E::PaymentFailed { .. }
             | E::RefundDue { .. }

@@ -37,6 +37,7 @@ pub(crate) fn held(account: AccountId, hold: HoldId, chosen: &[u32]) -> performa
         members: vec![account],
         seats: chosen.iter().copied().map(SeatIndex).collect(),
         expires_at: Timestamp::default(),
+        extended: false,
     }
 }
 

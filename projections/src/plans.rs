@@ -1,25 +1,27 @@
-//! Seating plans, as far as read models need them: each seat's category and what it is called. Plans never change, so
+//! Seating plans, as far as read models need them: each seat's category, what it is called and how the seats lie. Plans never change, so
 //! they are kept in memory, within a bound.
 
 use serde_json::value::RawValue;
 use socketing_domain::plan::{Plan, PlanHash};
+use socketing_domain::seating::Index;
 use socketing_domain::{SeatIndex, limits};
 use sqlx::postgres::PgConnection;
 use std::collections::{HashMap, VecDeque};
 use std::sync::{Arc, Mutex, PoisonError};
 
-/// Seats of all plans kept, together: about 40 bytes each, so at most some 40 MB; and the largest plan always fits.
-const SEATS_KEPT_MAX: usize = 1_000_000;
+/// Seats of all plans kept, together: about 150 bytes each, so at most some 75 MB; and the largest plan always fits.
+const SEATS_KEPT_MAX: usize = 500_000;
 const _: () = assert!(SEATS_KEPT_MAX >= limits::PLAN_SEATS_MAX);
 
 /// A plan without its drawing.
-#[derive(Clone, PartialEq, Eq, Debug)]
+#[derive(Clone, PartialEq, Debug)]
 pub struct PlanFacts {
     /// Names of the price categories, in the plan's order.
     pub categories: Vec<String>,
     areas: Vec<String>,
     rows: Vec<(u16, String)>,
     seats: Vec<SeatFacts>,
+    index: Index,
 }
 
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -45,6 +47,12 @@ impl PlanFacts {
     #[must_use]
     pub fn seats(&self) -> usize {
         self.seats.len()
+    }
+
+    /// Its seats, arranged for finding.
+    #[must_use]
+    pub const fn index(&self) -> &Index {
+        &self.index
     }
 
     /// The seat's category: a place in [`PlanFacts::categories`]; `None` if the plan has no such seat.
@@ -77,6 +85,7 @@ impl PlanFacts {
 impl From<Plan> for PlanFacts {
     fn from(plan: Plan) -> PlanFacts {
         PlanFacts {
+            index: Index::of(&plan),
             categories: plan.categories.into_iter().map(|category| category.name).collect(),
             areas: plan.areas.into_iter().map(|area| area.name).collect(),
             rows: plan.rows.into_iter().map(|row| (row.area, row.name)).collect(),
@@ -185,6 +194,7 @@ mod tests {
             categories: vec!["R".to_owned(), "S".to_owned()],
             areas: vec!["Floor".to_owned()],
             rows: vec![(0, "A".to_owned()), (0, "B".to_owned())],
+            index: Index::default(),
             seats: (0..seats)
                 .map(|i| SeatFacts { row: u32::from(i > 0), category: u16::from(i % 3 == 0), number: (i + 1).to_string().into() })
                 .collect(),

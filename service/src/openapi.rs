@@ -3,6 +3,7 @@
 use crate::catalogue::Code;
 use serde::Serialize;
 use serde_json::json;
+use socketing_domain::seating::Block;
 use std::collections::BTreeMap;
 use utoipa::{
     Modify, OpenApi, ToSchema,
@@ -41,6 +42,8 @@ pub struct ProblemBody {
     pub seats: Option<Vec<u32>>,
     /// Free seats nearby, nearest first.
     pub alternatives: Option<Vec<u32>>,
+    /// Better choices of as many seats, the best first.
+    pub blocks: Option<Vec<Block>>,
     /// When it may be tried again.
     pub retry_at: Option<String>,
     /// Seconds after which it may be tried again.
@@ -64,7 +67,7 @@ pub struct FieldError {
 
 /// The shared components; merge it into a service's document.
 #[derive(OpenApi)]
-#[openapi(components(schemas(ProblemBody, FieldError)), modifiers(&SignIn))]
+#[openapi(components(schemas(ProblemBody, FieldError, Block)), modifiers(&SignIn))]
 pub struct Shared;
 
 /// The two ways to say who one is.

@@ -226,6 +226,9 @@ impl From<Refusal> for Problem {
         if !refusal.alternatives.is_empty() {
             problem = problem.member("alternatives", refusal.alternatives);
         }
+        if !refusal.blocks.is_empty() {
+            problem = problem.member("blocks", refusal.blocks);
+        }
         if let Some(moment) = refusal.retry_at {
             problem = problem.member("retry_at", moment);
             problem.0.retry = Some(Retry::At(moment));

@@ -37,11 +37,12 @@ pub fn small_plan(rows: u32, seats_per_row: u32) -> Plan {
     Plan {
         name: "Small hall".into(),
         categories: vec![Category { name: "R".into(), color: "#aa3344".into() }],
-        areas: vec![Area { name: "Floor".into(), outline: Vec::new() }],
+        areas: vec![Area { name: "Floor".into(), outline: Vec::new(), price: None }],
         rows: (0..rows).map(|row| Row { area: 0, name: (row + 1).to_string() }).collect(),
         seats: (0..rows).flat_map(|row| (0..seats_per_row).map(move |nth| seat(row, nth))).collect(),
         shapes: Vec::new(),
         size: Point { x: 1_000.0, y: 1_000.0 },
+        ..Plan::default()
     }
 }
 

@@ -121,6 +121,8 @@ impl Story {
             seats_per_person: 4,
             hold_seconds: 120,
             payment_seconds: 300,
+            no_orphans: false,
+            adjacency: Default::default(),
         })
     }
 
@@ -188,6 +190,7 @@ impl Story {
             members: members.to_vec(),
             seats: seats(numbers),
             expires_at: NOW.plus_seconds(120),
+            extended: false,
         })
     }
 

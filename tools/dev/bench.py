@@ -54,6 +54,7 @@ BENCHMARKS = {
     "history": Benchmark(("history",), "a hold's cost with ever more history", None, runs=1),
     "join": Benchmark(("join", "--connections", "4096"), "a million people into one line, in process", runs=1),
     "recover": Benchmark(("recover",), "a writer's cold start on a million events", None, runs=1),
+    "find": Benchmark(("find",), "the best of 50,000 seats, nine of ten sold", None),
     "relay": Benchmark(("relay",), "Postgres to JetStream, from a backlog of a million events", None, nats=True, runs=1),
 }
 

@@ -4,7 +4,8 @@ export const to = {
   home: "/",
   signIn: (next?: string) => (next ? `/sign-in?next=${encodeURIComponent(next)}` : "/sign-in"),
   show: (show: string, performance?: string) => `/shows/${show}${performance ? `?date=${performance}` : ""}`,
-  together: (performance: string) => `/performances/${performance}/together`,
+  together: (performance: string, party?: string) =>
+    `/performances/${performance}/together${party ? `?party=${party}` : ""}`,
   line: (performance: string) => `/performances/${performance}/line`,
   seats: (performance: string) => `/performances/${performance}/seats`,
   booking: (performance: string, booking: string) => `/performances/${performance}/bookings/${booking}`,

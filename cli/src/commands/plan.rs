@@ -1,15 +1,16 @@
-//! `socketing plan import`: reads a seating plan, says everything that is wrong with it, and keeps it if nothing is.
+//! `socketing plan`: reads a seating plan, says everything that is wrong with it, and keeps it if nothing is; and writes one
+//! that was kept.
 
-use crate::client::Api;
+use crate::client::{Api, Ask};
 use crate::failure::{Exit, Failure};
 use crate::operator;
 use crate::output::{Output, table};
 use crate::system::SystemArgs;
 use anyhow::Context as _;
-use clap::{Args, Subcommand};
+use clap::{Args, Subcommand, ValueEnum};
 use serde::Serialize;
 use socketing_domain::limits::PLAN_BYTES_MAX;
-use socketing_domain::plan::{Plan, Problem};
+use socketing_domain::plan::{Plan, PlanHash, Problem};
 use std::path::{Path, PathBuf};
 
 /// What can be done with plans.
@@ -17,6 +18,33 @@ use std::path::{Path, PathBuf};
 pub(crate) enum PlanCommand {
     /// Import a plan in the pretix format or our own. Every problem is told with its place in the file.
     Import(ImportArgs),
+    /// Write a plan that was imported, in our own format or that of pretix.
+    Export(ExportArgs),
+}
+
+/// Which plan, and how.
+#[derive(Args, Debug)]
+pub(crate) struct ExportArgs {
+    /// Its hash: 64 hex digits.
+    plan: PlanHash,
+    /// The format. That of pretix leaves out what it can't say.
+    #[arg(long, value_enum, default_value_t)]
+    format: Format,
+    /// Where to; without it, to the terminal.
+    #[arg(long)]
+    file: Option<PathBuf>,
+    #[command(flatten)]
+    system: SystemArgs,
+}
+
+/// A format of plans.
+#[derive(ValueEnum, Clone, Copy, Debug, Default)]
+enum Format {
+    /// Our own: docs/plan-format.md.
+    #[default]
+    Own,
+    /// That of pretix.
+    Pretix,
 }
 
 /// Which plan.
@@ -54,7 +82,29 @@ struct Category {
 
 /// Carries it out.
 pub(crate) async fn run(command: PlanCommand, output: Output) -> anyhow::Result<Exit> {
-    let PlanCommand::Import(args) = command;
+    match command {
+        PlanCommand::Import(args) => import(args, output).await,
+        PlanCommand::Export(args) => export(args).await,
+    }
+}
+
+async fn export(args: ExportArgs) -> anyhow::Result<Exit> {
+    let api = Api::new(args.system.find()?.url()?, 1)?;
+    let format = match args.format {
+        Format::Own => "own",
+        Format::Pretix => "pretix",
+    };
+    let path = format!("/v1/plans/{}?format={format}", args.plan);
+    let plan = api.call(Ask::get(&path)).await.map_err(|error| error.failure(&api, "asking for the plan"))?.body;
+    let text = serde_json::to_string_pretty(&plan)?;
+    match &args.file {
+        Some(file) => std::fs::write(file, text).with_context(|| format!("writing {}", file.display()))?,
+        None => println!("{text}"),
+    }
+    Ok(Exit::Ok)
+}
+
+async fn import(args: ImportArgs, output: Output) -> anyhow::Result<Exit> {
     let plan = match read(&args.file)? {
         Ok(plan) => plan,
         Err(problems) => return told(&problems, output),

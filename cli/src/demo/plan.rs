@@ -35,6 +35,7 @@ pub(crate) fn plan() -> Plan {
         seats: Vec::new(),
         shapes: vec![stage()],
         size: SIZE,
+        ..Plan::default()
     };
     for tier in tiers() {
         add_tier(&mut plan, &tier);
@@ -55,7 +56,8 @@ fn tiers() -> [Tier; 2] {
 fn add_tier(plan: &mut Plan, tier: &Tier) {
     let area = plan.areas.len() as u16;
     let depth = tier.rows.len() as f32 * ROW_STEP;
-    plan.areas.push(Area { name: tier.name.into(), outline: sector(tier.radius - ROW_STEP * 0.7, tier.radius + depth - ROW_STEP * 0.3) });
+    let outline = sector(tier.radius - ROW_STEP * 0.7, tier.radius + depth - ROW_STEP * 0.3);
+    plan.areas.push(Area { name: tier.name.into(), outline, price: None });
     for (nth, (name, category)) in tier.rows.iter().enumerate() {
         plan.rows.push(Row { area, name: name.clone() });
         add_row(plan, tier.radius + nth as f32 * ROW_STEP, *category);

@@ -100,9 +100,9 @@ struct Held {
 }
 
 /// A booking that waits for its money.
-struct Booked {
-    booking: Uuid,
-    total: i64,
+pub(super) struct Booked {
+    pub(super) booking: Uuid,
+    pub(super) total: i64,
 }
 
 impl Fan {
@@ -384,7 +384,7 @@ impl Fan {
     }
 
     /// Pays; the outcome comes with the answer, or is pushed.
-    async fn pay(&mut self, booked: &Booked) -> Result<u64, Break> {
+    pub(super) async fn pay(&mut self, booked: &Booked) -> Result<u64, Break> {
         let begin = Instant::now();
         let path = self.path(&format!("/bookings/{}/pay", booked.booking));
         let (key, payment) = (Uuid::now_v7().to_string(), Uuid::now_v7());
@@ -523,7 +523,7 @@ impl Fan {
         self.shared().pause(time).await
     }
 
-    fn promise(&mut self, booked: &Booked, state: &'static str) {
+    pub(super) fn promise(&mut self, booked: &Booked, state: &'static str) {
         self.promises.bookings.iter_mut().filter(|(booking, _)| *booking == booked.booking).for_each(|promise| promise.1 = state);
     }
 

@@ -1,9 +1,10 @@
 //! Friends: the leader invites, the friends accept, they wait as one, and each has a ticket in the end.
 
 use super::caller::No;
-use super::fan::{Break, End, EndWatch, Fan};
+use super::fan::{Booked, Break, End, EndWatch, Fan};
 use super::live::View;
 use super::measure::Step;
+use super::script::Aim;
 use serde_json::{Value, json};
 use std::collections::HashMap;
 use std::time::Duration;
@@ -48,6 +49,11 @@ impl Fan {
     /// The leader's part before the line: invite, and wait for the friends to accept.
     pub(crate) async fn gather(&mut self, friends: &[usize]) -> Result<Uuid, Break> {
         let party = Uuid::now_v7();
+        if self.script.shares {
+            let body = json!({ "party_id": party, "pays": "shares" });
+            let answer = self.caller.command(Step::Invite, &self.path("/parties"), &body).await?.body;
+            self.note_position(&answer);
+        }
         let path = self.path(&format!("/parties/{party}/invitations"));
         for friend in friends {
             let body = json!({ "account_id": self.ties.accounts[friend] });
@@ -86,6 +92,7 @@ impl Fan {
             Err(no) => return Err(no.into()),
         };
         match self.leaders_end().await? {
+            End::Tickets(position) if self.script.shares => self.own_share(position).await,
             End::Tickets(position) => self.own_ticket(position).await,
             told @ End::Told(_) => Ok(told),
         }
@@ -95,6 +102,30 @@ impl Fan {
         let Some(mut leader) = self.ties.leader.clone() else { return Err(Break::Stopped) };
         let ended = leader.wait_for(Option::is_some).await.map_err(|_| Break::Stopped)?;
         ended.clone().flatten().ok_or(Break::Stopped)
+    }
+
+    /// The leader has paid its share; the friend pays the own one, or forgets it: then its seat goes back.
+    async fn own_share(&mut self, position: u64) -> Result<End, Break> {
+        let bookings = self.caller.query(&format!("/v1/me/bookings?min_position={position}")).await?;
+        let here = |booking: &&Value| booking["performance_id"] == self.sale.performance.to_string() && booking["share_group"].is_string();
+        let Some(share) = bookings["bookings"].as_array().and_then(|all| all.iter().find(here)) else {
+            self.violation("the party booked by shares, but the friend has none");
+            return Ok(End::Tickets(position));
+        };
+        let booking = share["booking_id"].as_str().and_then(|id| id.parse().ok()).unwrap_or_default();
+        let booked = Booked { booking, total: share["total"].as_i64().unwrap_or(0) };
+        if share["state"] != "unpaid" || self.script.aim == Aim::ForgetPayment {
+            return Ok(End::Told("booking_lapsed".to_owned()));
+        }
+        self.promises.bookings.push((booking, "unpaid"));
+        match self.pay(&booked).await {
+            Ok(position) => self.own_ticket(position).await,
+            Err(Break::Told(code)) if code == "booking_expired" => {
+                self.promise(&booked, "expired");
+                Err(Break::Told(code))
+            }
+            Err(no) => Err(no),
+        }
     }
 
     /// What the leader bought for this friend is in the friend's own list.

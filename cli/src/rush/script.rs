@@ -67,6 +67,8 @@ pub(crate) struct Script {
     pub(crate) overreaches: bool,
     /// Asks for the hold's time to be extended.
     pub(crate) extends: bool,
+    /// Comes in a party that pays by shares.
+    pub(crate) shares: bool,
     /// Seeds the choices that depend on what it sees.
     pub(crate) seed: u64,
 }
@@ -106,6 +108,7 @@ fn solo(index: usize, shares: Shares, dice: &mut StdRng) -> Script {
         early: percent(60, dice),
         overreaches: percent(2, dice),
         extends: percent(5, dice),
+        shares: false,
         seed: dice.random(),
     }
 }
@@ -121,12 +124,14 @@ fn percent(share: u8, dice: &mut StdRng) -> bool {
     dice.random_range(0..100) < share
 }
 
-/// The first of them leads; a seat for each.
+/// The first of them leads; a seat for each. Every other party pays by shares.
 fn gather(scripts: &mut [Script], party: &[usize]) {
     let (leader, friends) = (party[0], &party[1..]);
+    let shares = scripts[leader].seed.is_multiple_of(2);
     for &friend in friends {
         scripts[friend].company = Company::Follows(leader);
     }
+    party.iter().for_each(|&member| scripts[member].shares = shares);
     scripts[leader].company = Company::Leads(friends.to_vec());
     scripts[leader].seats = party.len();
     scripts[leader].overreaches = false;

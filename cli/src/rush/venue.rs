@@ -123,11 +123,12 @@ mod tests {
         Venue::new(Plan {
             name: "small".into(),
             categories: vec![Category { name: "A".into(), color: "#000000".into() }],
-            areas: vec![Area { name: "floor".into(), outline: Vec::new() }],
+            areas: vec![Area { name: "floor".into(), outline: Vec::new(), price: None }],
             rows: vec![Row { area: 0, name: "1".into() }, Row { area: 0, name: "2".into() }],
             seats: (0..10).map(seat).collect(),
             shapes: Vec::new(),
             size: Point { x: 50.0, y: 20.0 },
+            ..Plan::default()
         })
     }
 

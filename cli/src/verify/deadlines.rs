@@ -11,7 +11,7 @@ use socketing_domain::event::{Event, StreamId};
 use socketing_domain::performance::Event as P;
 use socketing_domain::{BookingId, HoldId, PerformanceId, Timestamp};
 use std::cmp::Reverse;
-use std::collections::{BinaryHeap, HashMap};
+use std::collections::{BinaryHeap, HashMap, HashSet};
 use std::time::Duration;
 
 /// From a decision to its commit: the statement's own time limit, and some seconds for a stopped process.
@@ -41,6 +41,10 @@ struct Deadline {
 pub(crate) struct Deadlines {
     payment_seconds: HashMap<PerformanceId, u32>,
     kept: HashMap<Kept, Deadline>,
+    /// Shares that stand or fall together: for each, all of them.
+    together: HashMap<Kept, Vec<Kept>>,
+    /// Those of which a payment is in flight.
+    paying: HashSet<Kept>,
     upcoming: BinaryHeap<Reverse<(Timestamp, Kept)>>,
     last: Option<Timestamp>,
     busy: Duration,
@@ -52,6 +56,8 @@ impl Deadlines {
         Deadlines {
             payment_seconds: HashMap::new(),
             kept: HashMap::new(),
+            together: HashMap::new(),
+            paying: HashSet::new(),
             upcoming: BinaryHeap::new(),
             last: None,
             busy: Duration::ZERO,
@@ -123,13 +129,32 @@ impl Deadlines {
             }
             P::PaymentStarted { booking, .. } => {
                 self.used(Kept::Booking(performance, *booking), None, recorded_at, position);
-                self.freeze(Kept::Booking(performance, *booking), true);
+                self.pays(Kept::Booking(performance, *booking), true);
             }
-            P::PaymentFailed { booking, .. } => self.freeze(Kept::Booking(performance, *booking), false),
-            P::SeatsSold { booking, .. } => drop(self.kept.remove(&Kept::Booking(performance, *booking))),
+            P::PaymentFailed { booking, .. } => self.pays(Kept::Booking(performance, *booking), false),
+            P::SeatsSold { booking, .. } => {
+                self.pays(Kept::Booking(performance, *booking), false);
+                self.kept.remove(&Kept::Booking(performance, *booking));
+            }
+            P::SharesOpened { bookings, all_or_none: true, .. } => {
+                let all: Vec<Kept> = bookings.iter().map(|id| Kept::Booking(performance, *id)).collect();
+                self.together.extend(all.iter().map(|share| (*share, all.clone())));
+            }
             P::BookingCancelled { booking, .. } => self.let_go(Kept::Booking(performance, *booking), position),
-            P::RefundDue { .. } | P::RefundCompleted { .. } => {}
+            P::SeatClaimed { .. } | P::SharesOpened { .. } | P::SharesReseated { .. } | P::RefundDue { .. } | P::RefundCompleted { .. } => {
+            }
         }
+    }
+
+    /// While a share's payment is in flight, the others that stand or fall with it wait for its outcome too.
+    fn pays(&mut self, booking: Kept, begins: bool) {
+        let changed = if begins { self.paying.insert(booking) } else { self.paying.remove(&booking) };
+        if !changed {
+            return;
+        }
+        let all = self.together.get(&booking).cloned().unwrap_or_else(|| vec![booking]);
+        let frozen = all.iter().any(|share| self.paying.contains(share));
+        all.into_iter().for_each(|share| self.freeze(share, frozen));
     }
 
     /// While a payment is in flight the booking's time stands still; after that it is overdue from now on.

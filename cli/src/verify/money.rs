@@ -8,7 +8,7 @@ use super::check::{Check, Seen};
 use super::findings::Findings;
 use crate::output::grouped;
 use socketing_domain::event::{Event, StreamId};
-use socketing_domain::performance::{Event as P, Method};
+use socketing_domain::performance::{Cancellation, Event as P, Method};
 use socketing_domain::wallet::Event as W;
 use socketing_domain::{AccountId, BookingId, PaymentId, PerformanceId, RefundId, Won};
 use std::collections::HashMap;
@@ -41,10 +41,18 @@ struct Refund {
     completed: bool,
 }
 
-/// One booking's price, and whether it ended.
+/// One booking's price, whether it was sold, and why it ended.
 struct Booking {
     total: Won,
-    cancelled: bool,
+    sold: bool,
+    ended: Option<Cancellation>,
+}
+
+/// Shares that stand or fall together.
+struct Shares {
+    performance: PerformanceId,
+    bookings: Vec<BookingId>,
+    begun: u64,
 }
 
 /// Clients make the ids of bookings and payments: they are unique within their performance only.
@@ -56,6 +64,8 @@ pub(crate) struct Money {
     payments: HashMap<Of<PaymentId>, Payment>,
     bookings: HashMap<Of<BookingId>, Booking>,
     refunds: HashMap<RefundId, Of<PaymentId>>,
+    /// Blocks of which all shares are paid, or none is.
+    all_or_none: Vec<Shares>,
     findings: Findings,
 }
 
@@ -76,6 +86,7 @@ impl Money {
             payments: HashMap::new(),
             bookings: HashMap::new(),
             refunds: HashMap::new(),
+            all_or_none: Vec::new(),
             findings: Findings::new("money", "charged = sold + refunded + owed + in doubt, and no wallet is negative"),
         }
     }
@@ -135,7 +146,7 @@ impl Money {
     fn performance(&mut self, of: PerformanceId, event: &P, position: u64) -> Result<(), String> {
         match event {
             P::SeatsBooked { booking, lines, total, .. } => {
-                self.bookings.insert((of, *booking), Booking { total: *total, cancelled: false });
+                self.bookings.insert((of, *booking), Booking { total: *total, sold: false, ended: None });
                 let sum: Won = lines.iter().map(|line| line.price).sum();
                 require(sum == *total, || format!("booking {booking} has seats for {sum} but a total of {total}"))
             }
@@ -153,10 +164,14 @@ impl Money {
                 })
             }
             P::SeatsSold { booking, payment, amount, .. } => self.sell((of, *payment), *booking, *amount),
-            P::BookingCancelled { booking, .. } => {
+            P::SharesOpened { bookings, all_or_none: true, .. } => {
+                self.all_or_none.push(Shares { performance: of, bookings: bookings.clone(), begun: position });
+                Ok(())
+            }
+            P::BookingCancelled { booking, reason, .. } => {
                 let known =
                     self.bookings.get_mut(&(of, *booking)).ok_or_else(|| format!("booking {booking} is cancelled but was never made"))?;
-                known.cancelled = true;
+                known.ended = Some(*reason);
                 Ok(())
             }
             P::RefundDue { refund, payment, amount, account, method, .. } => self.owe(*refund, (of, *payment), *account, *method, *amount),
@@ -175,6 +190,9 @@ impl Money {
 
     fn sell(&mut self, key: Of<PaymentId>, booking: BookingId, amount: Won) -> Result<(), String> {
         let id = key.1;
+        if let Some(known) = self.bookings.get_mut(&(key.0, booking)) {
+            known.sold = true;
+        }
         let payment = self.payment(key)?;
         let was = std::mem::replace(&mut payment.stage, Stage::Sold);
         if payment.method == Method::Card {
@@ -222,7 +240,7 @@ impl Money {
             let may_be_charged = payment.method == Method::Card && payment.stage == Stage::InFlight;
             let charged = i128::from(if may_be_charged { payment.amount.get() } else { payment.charged.get() });
             sums.charged += charged;
-            let cancelled = self.bookings.get(&(*performance, payment.booking)).is_some_and(|booking| booking.cancelled);
+            let cancelled = self.bookings.get(&(*performance, payment.booking)).is_some_and(|booking| booking.ended.is_some());
             match (&payment.refund, payment.stage) {
                 (Some(refund), _) if refund.paid_back => sums.refunded += i128::from(refund.amount.get()),
                 (Some(refund), _) => sums.owed += i128::from(refund.amount.get()),
@@ -234,11 +252,22 @@ impl Money {
                 (None, Stage::Failed) => {}
             }
         }
+        faults.extend(self.all_or_none.iter().filter_map(|shares| self.torn(shares)));
         faults.sort();
         for (position, fault) in faults {
             self.findings.fault(position, fault);
         }
         sums
+    }
+}
+
+impl Money {
+    /// Whether some of these shares fell at their deadline, while others stayed sold.
+    fn torn(&self, shares: &Shares) -> Option<(u64, String)> {
+        let bookings = || shares.bookings.iter().filter_map(|id| self.bookings.get(&(shares.performance, *id)));
+        let fell = bookings().any(|share| matches!(share.ended, Some(Cancellation::Expired | Cancellation::OtherShareUnpaid)));
+        let stands = bookings().any(|share| share.sold && share.ended.is_none());
+        (fell && stands).then(|| (shares.begun, "of shares that stand or fall together, some were sold and others fell".to_owned()))
     }
 }
 

@@ -3,8 +3,8 @@
 use super::check::{Check, Seen};
 use super::findings::Findings;
 use socketing_domain::event::{Event, StreamId};
-use socketing_domain::performance::{Event as P, Line};
-use socketing_domain::{AccountId, BookingId, HoldId, PerformanceId, SeatIndex};
+use socketing_domain::performance::{Event as P, Line, Reseated};
+use socketing_domain::{AccountId, BookingId, HoldId, PerformanceId, SeatIndex, Won};
 use std::collections::{HashMap, HashSet};
 
 /// Whose a seat is.
@@ -16,7 +16,7 @@ enum Owner {
 
 /// A hold that lives.
 struct Hold {
-    account: AccountId,
+    members: Vec<AccountId>,
     seats: Vec<SeatIndex>,
 }
 
@@ -80,17 +80,18 @@ impl Hall {
                 None => Vec::new(),
                 Some(_) => vec!["scheduled twice".to_owned()],
             },
-            P::SeatsHeld { hold, account, seats, .. } => self.hold(*hold, *account, seats),
+            P::SeatsHeld { hold, members, seats, .. } => self.hold(*hold, members, seats),
             P::HoldReleased { hold, seats, .. } => self.release(*hold, seats),
             P::SeatsBooked { booking, hold, account, lines, .. } => self.book(*booking, *hold, *account, lines),
             P::SeatsSold { booking, account, lines, .. } => self.sell(*booking, *account, lines),
+            P::SharesReseated { shares, .. } => self.reseat(shares),
             P::BookingCancelled { booking, seats, .. } => self.cancel(*booking, seats),
             P::HoldExtended { hold, .. } if !self.holds.contains_key(hold) => vec![format!("hold {hold} is extended but doesn't live")],
             _ => Vec::new(),
         }
     }
 
-    fn hold(&mut self, hold: HoldId, account: AccountId, seats: &[SeatIndex]) -> Vec<String> {
+    fn hold(&mut self, hold: HoldId, members: &[AccountId], seats: &[SeatIndex]) -> Vec<String> {
         let mut faults = Vec::new();
         if self.holds.contains_key(&hold) || self.ended.contains(&hold.0) {
             faults.push(format!("hold {hold} begins twice"));
@@ -104,7 +105,7 @@ impl Hall {
                 faults.push(format!("seat {seat} is held by {hold} while it is {}", owner.told()));
             }
         }
-        self.holds.insert(hold, Hold { account, seats: seats.to_vec() });
+        self.holds.insert(hold, Hold { members: members.to_vec(), seats: seats.to_vec() });
         faults
     }
 
@@ -126,13 +127,17 @@ impl Hall {
         if self.bookings.contains_key(&booking) || self.ended.contains(&booking.0) {
             faults.push(format!("booking {booking} begins twice"));
         }
-        match self.holds.remove(&hold) {
+        match self.holds.get_mut(&hold) {
             None => faults.push(format!("booking {booking} is of hold {hold}, which doesn't live")),
-            Some(held) if !same_seats(&held.seats, &seats) => faults.push(format!("booking {booking} has other seats than hold {hold}")),
-            Some(held) if held.account != account => {
-                faults.push(format!("booking {booking} is of {account}, hold {hold} of {}", held.account))
+            Some(held) => {
+                if !seats.iter().all(|seat| held.seats.contains(seat)) {
+                    faults.push(format!("booking {booking} has other seats than hold {hold}"));
+                }
+                if !held.members.contains(&account) {
+                    faults.push(format!("booking {booking} is of {account}, whom hold {hold} isn't for"));
+                }
+                held.seats.retain(|seat| !seats.contains(seat));
             }
-            Some(_) => {}
         }
         for &seat in &seats {
             let before = self.owners.insert(seat, Owner::Booking(booking));
@@ -140,7 +145,10 @@ impl Hall {
                 faults.push(format!("seat {seat} is booked by {booking} while it is {}", before.map_or("free".to_owned(), Owner::told)));
             }
         }
-        self.ended.insert(hold.0);
+        if self.holds.get(&hold).is_none_or(|held| held.seats.is_empty()) {
+            self.holds.remove(&hold);
+            self.ended.insert(hold.0);
+        }
         self.bookings.insert(booking, Booking { account, lines: lines.to_vec(), sold: false });
         faults
     }
@@ -163,6 +171,34 @@ impl Hall {
             if before != Some(Owner::Booking(booking)) {
                 faults.push(format!("seat {seat} is sold to {booking} while it is {}", before.map_or("free".to_owned(), Owner::told)));
             }
+        }
+        faults
+    }
+
+    /// Shares of one block change seats among themselves.
+    fn reseat(&mut self, shares: &[Reseated]) -> Vec<String> {
+        let mut faults = Vec::new();
+        let (mut before, mut after) = (Vec::new(), Vec::new());
+        for share in shares {
+            after.extend(share.lines.iter().map(|line| line.seat));
+            let Some(known) = self.bookings.get_mut(&share.booking) else {
+                faults.push(format!("share {} is reseated but doesn't live", share.booking));
+                continue;
+            };
+            before.extend(known.lines.iter().map(|line| line.seat));
+            let people = |lines: &[Line]| {
+                let mut people: Vec<(AccountId, Won)> = lines.iter().map(|line| (line.holder, line.price)).collect();
+                people.sort_unstable();
+                people
+            };
+            if people(&known.lines) != people(&share.lines) || known.sold != share.paid {
+                faults.push(format!("share {} is reseated as other people's, at other prices, or paid otherwise", share.booking));
+            }
+            known.lines.clone_from(&share.lines);
+            self.owners.extend(share.lines.iter().map(|line| (line.seat, Owner::Booking(share.booking))));
+        }
+        if !same_seats(&before, &after) {
+            faults.push("shares are reseated to seats that aren't theirs".to_owned());
         }
         faults
     }

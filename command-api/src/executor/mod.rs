@@ -22,7 +22,7 @@ mod writer;
 
 pub use forward::router;
 pub use ownership::Ownership;
-pub use question::{Ask, DetailsOf, HoldOf, OrganiserOf, PaymentOf, Question, RoleOf, Seen, ShowOf, TicketOf};
+pub use question::{Ask, DetailsOf, HoldOf, OrganiserOf, PaymentOf, Question, RoleOf, Seen, SharesOf, ShowOf, TicketOf};
 pub use request::{Done, Rejected, Request};
 
 use crate::plans::PlanStore;

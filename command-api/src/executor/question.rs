@@ -5,10 +5,10 @@ use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 use socketing_domain::account::Role;
-use socketing_domain::reply::{LiveHold, PaymentReply, TicketReply};
+use socketing_domain::reply::{LiveHold, PaymentReply, SharesReply, TicketReply};
 use socketing_domain::show::Details;
 use socketing_domain::unit::Unit;
-use socketing_domain::{AccountId, PaymentId, ShowId, Timestamp};
+use socketing_domain::{AccountId, BookingId, PaymentId, ShowId, Timestamp};
 
 /// A question about a unit.
 pub trait Ask: Into<Question> {
@@ -54,7 +54,7 @@ macro_rules! questions {
     };
 }
 
-questions!(HoldOf, PaymentOf, RoleOf, DetailsOf, OrganiserOf, ShowOf, TicketOf);
+questions!(HoldOf, PaymentOf, SharesOf, RoleOf, DetailsOf, OrganiserOf, ShowOf, TicketOf);
 
 /// The hold of a performance that an account is a member of, at a time.
 #[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
@@ -88,6 +88,24 @@ impl Ask for PaymentOf {
         let Unit::Performance(hall) = unit else { return None };
         let seats = hall.performance();
         Some((seats.payment_reply(self.payment)?, seats.payer(self.payment)?))
+    }
+}
+
+/// The shares that a booking is one of, if the asker has one of them.
+#[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
+pub struct SharesOf {
+    /// One of them.
+    pub booking: BookingId,
+    /// Who asks.
+    pub account: AccountId,
+}
+
+impl Ask for SharesOf {
+    type Answer = Option<SharesReply>;
+
+    fn answer(&self, unit: &Unit) -> Option<SharesReply> {
+        let Unit::Performance(hall) = unit else { return None };
+        hall.performance().shares_reply(self.booking, self.account)
     }
 }
 

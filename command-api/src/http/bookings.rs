@@ -28,10 +28,13 @@ pub(super) struct NewBooking {
     hold_id: HoldId,
 }
 
-body_command_errors!(BookErrors: UnknownPerformance, UnknownHold, HoldExpired, PerformanceStarted, SeatLimit, NotAdmitted, IdTaken, Invalid,
-    Forbidden);
+body_command_errors!(BookErrors: UnknownPerformance, UnknownHold, HoldExpired, PerformanceStarted, SeatLimit, NotAdmitted, NotLeader,
+    IdTaken, Invalid, Forbidden);
 
 /// Turns a hold into a booking, which waits for its payment.
+///
+/// Where the party pays by shares, it becomes a booking for each member who has a seat; the answer is the first of them, and
+/// `GET …/bookings/{booking}/shares` tells all.
 #[utoipa::path(post, path = "/v1/performances/{performance}/bookings", operation_id = "book", tag = "bookings",
     params(("performance" = PerformanceId, Path), CommandHeaders), request_body = NewBooking,
     responses((status = 201, description = "The booking.", body = Answer<BookingReply>), BookErrors),
@@ -47,8 +50,8 @@ pub(super) async fn book(
     sender.answer(&api, StatusCode::CREATED, UnitId::Performance(performance), unit::Command::Performance(command)).await
 }
 
-command_errors!(CancelErrors: UnknownPerformance, UnknownBooking, BookingExpired, BookingCancelled, PaymentInProgress, PerformanceStarted,
-    Forbidden);
+command_errors!(CancelErrors: UnknownPerformance, UnknownBooking, BookingExpired, BookingCancelled, PaymentInProgress, SharesOpen,
+    PerformanceStarted, Forbidden);
 
 /// Cancels a booking.
 ///

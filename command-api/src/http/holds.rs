@@ -12,6 +12,7 @@ use serde::Deserialize;
 use socketing_domain::performance::Command;
 use socketing_domain::refusal::Reason;
 use socketing_domain::reply::{DoneReply, HoldReply, LiveHold};
+use socketing_domain::seating::Wishes;
 use socketing_domain::unit::{self, UnitId};
 use socketing_domain::{HoldId, PerformanceId, SeatIndex};
 use socketing_service::auth::Caller;
@@ -32,12 +33,12 @@ pub(super) struct NewHold {
     seats: Vec<SeatIndex>,
 }
 
-body_command_errors!(HoldErrors: UnknownPerformance, SaleNotOpen, PerformanceStarted, NotAdmitted, NoSeats, UnknownSeat, SeatTwice,
-    SeatTaken, SeatLimit, IdTaken, Invalid, Forbidden);
+body_command_errors!(HoldErrors: UnknownPerformance, SaleNotOpen, PerformanceStarted, NotAdmitted, NotLeader, NoSeats, UnknownSeat, SeatTwice,
+    SeatTaken, SeatLeftAlone, SeatLimit, IdTaken, Invalid, Forbidden);
 
 /// Holds seats, for oneself or for the whole party.
 ///
-/// Seats held before are let go when it succeeds.
+/// Seats held before are let go when it succeeds. A seat that was among them keeps its time: choosing again gives no more.
 #[utoipa::path(post, path = "/v1/performances/{performance}/holds", operation_id = "hold_seats", tag = "seats",
     params(("performance" = PerformanceId, Path), CommandHeaders), request_body = NewHold,
     responses((status = 201, description = "The seats are held.", body = Answer<HoldReply>), HoldErrors),
@@ -50,6 +51,38 @@ pub(super) async fn hold(
 ) -> Result<Response, Problem> {
     new_id("hold_id", body.hold_id.0)?;
     let command = Command::HoldSeats { hold: body.hold_id, seats: body.seats };
+    sender.answer(&api, StatusCode::CREATED, UnitId::Performance(performance), unit::Command::Performance(command)).await
+}
+
+/// The best seats to hold.
+#[derive(Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub(super) struct NewBestHold {
+    /// The new hold's id: a UUIDv7 made by the client.
+    hold_id: HoldId,
+    /// What is wished for.
+    wishes: Wishes,
+}
+
+body_command_errors!(BestErrors: UnknownPerformance, SaleNotOpen, PerformanceStarted, NotAdmitted, SeatCount, UnknownSeat, NoBlock,
+    SeatTaken, SeatLimit, IdTaken, Invalid, Forbidden);
+
+/// Holds the best seats for so many people, for oneself or for the whole party: all of them, or none.
+///
+/// Which, the performance decides when it comes to this command, so others can't be faster. `kind` says how they lie.
+/// By the `original` adjacency of a show, and with `near`, they are found from that seat on, which must be free.
+#[utoipa::path(post, path = "/v1/performances/{performance}/holds/best", operation_id = "hold_best", tag = "seats",
+    params(("performance" = PerformanceId, Path), CommandHeaders), request_body = NewBestHold,
+    responses((status = 201, description = "The seats are held.", body = Answer<HoldReply>), BestErrors),
+    security(("bearer" = []), ("cookie" = [])))]
+pub(super) async fn best(
+    State(api): State<Api>,
+    Path(performance): Path<PerformanceId>,
+    sender: Sender,
+    Json(body): Json<NewBestHold>,
+) -> Result<Response, Problem> {
+    new_id("hold_id", body.hold_id.0)?;
+    let command = Command::HoldBest { hold: body.hold_id, wishes: body.wishes };
     sender.answer(&api, StatusCode::CREATED, UnitId::Performance(performance), unit::Command::Performance(command)).await
 }
 

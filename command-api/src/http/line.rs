@@ -28,7 +28,7 @@ pub(super) struct NewEntry {
     party_id: Option<PartyId>,
 }
 
-body_command_errors!(JoinErrors: UnknownPerformance, PerformanceStarted, SaleNotOpen, LineDraining, LineFull, UnknownParty, NotLeader, PartyFrozen, InAnotherParty,
+body_command_errors!(JoinErrors: UnknownPerformance, PerformanceStarted, SaleNotOpen, LineDraining, LineFull, UnknownParty, PartyEnded, NotLeader, PartyFrozen, InAnotherParty,
     IdTaken, Invalid, Forbidden);
 
 /// Joins the line.

@@ -18,6 +18,7 @@ mod plans;
 mod receipts;
 mod roles;
 mod sessions;
+mod shares;
 mod shows;
 mod sign_up;
 mod steer;
@@ -123,7 +124,12 @@ fn routes() -> OpenApiRouter<Api> {
         .routes(routes!(plans::plan))
         .routes(routes!(shows::create))
         .routes(routes!(shows::publish))
+        .routes(routes!(parties::form))
+        .routes(routes!(parties::join))
         .routes(routes!(parties::invite))
+        .routes(routes!(parties::withdraw))
+        .routes(routes!(parties::expel))
+        .routes(routes!(parties::hand_over))
         .routes(routes!(parties::accept))
         .routes(routes!(parties::decline))
         .routes(routes!(parties::leave))
@@ -139,9 +145,12 @@ fn routes() -> OpenApiRouter<Api> {
         .routes(routes!(steer::evict))
         .routes(routes!(steer::beacon))
         .routes(routes!(holds::hold))
+        .routes(routes!(holds::best))
         .routes(routes!(holds::mine))
         .routes(routes!(holds::extend))
         .routes(routes!(holds::release))
+        .routes(routes!(shares::claim))
+        .routes(routes!(shares::shares))
         .routes(routes!(bookings::book))
         .routes(routes!(bookings::cancel))
         .routes(routes!(pay::pay))

@@ -35,6 +35,27 @@ pub(super) struct Import {
     check: bool,
 }
 
+/// How a plan is given out.
+#[derive(Clone, Copy, Default, Deserialize, ToSchema)]
+#[serde(rename_all = "snake_case")]
+pub(super) enum Format {
+    /// Our own.
+    #[default]
+    Own,
+    /// That of pretix, without what it can't say.
+    Pretix,
+}
+
+/// In which format.
+#[derive(Deserialize, IntoParams)]
+#[into_params(parameter_in = Query)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Export {
+    /// The format.
+    #[serde(default)]
+    format: Format,
+}
+
 /// A plan in figures.
 #[derive(Serialize, ToSchema)]
 #[schema(as = PlanSummary)]
@@ -147,23 +168,43 @@ async fn store(api: &Api, actor: &Actor, plan: &Plan, hash: PlanHash) -> Result<
     stored.map(drop).map_err(|error| Problem::database("keeping a plan", &error))
 }
 
-socketing_service::error_responses!(PlanErrors: codes::INVALID_ID, codes::UNKNOWN_PLAN, codes::TIMEOUT, codes::UNAVAILABLE, codes::INTERNAL);
+socketing_service::error_responses!(PlanErrors: codes::INVALID_ID, codes::INVALID_QUERY, codes::UNKNOWN_PLAN, codes::TIMEOUT, codes::UNAVAILABLE, codes::INTERNAL);
 
-/// Gives a plan out.
+/// Gives a plan out, in our own format or that of pretix.
 ///
 /// It never changes, so it may be cached for ever.
 #[utoipa::path(get, path = "/v1/plans/{plan}", operation_id = "plan", tag = "plans",
-    params(("plan" = PlanHash, Path, description = "Its hash: 64 hex digits.")),
+    params(("plan" = PlanHash, Path, description = "Its hash: 64 hex digits."), Export),
     responses((status = 200, description = "The plan.", body = Plan), (status = 304, description = "What the client has is right."), PlanErrors))]
-pub(super) async fn plan(State(api): State<Api>, Path(hash): Path<PlanHash>, headers: HeaderMap) -> Result<Response, Problem> {
-    let tag = HeaderValue::try_from(format!("\"{hash}\"")).expect("a hash is ASCII");
+pub(super) async fn plan(
+    State(api): State<Api>,
+    Path(hash): Path<PlanHash>,
+    Query(how): Query<Export>,
+    headers: HeaderMap,
+) -> Result<Response, Problem> {
+    let (tag, pretix) = match how.format {
+        Format::Own => (format!("\"{hash}\""), false),
+        Format::Pretix => (format!("\"{hash}-pretix\""), true),
+    };
+    let tag = HeaderValue::try_from(tag).expect("a hash is ASCII");
     let caching = [(ETAG, tag.clone()), (CACHE_CONTROL, IMMUTABLE)];
     let known = headers.get_all(IF_NONE_MATCH).iter().any(|value| names(value, &tag));
     if known && PlanBodies::exists(&api.0.pool, hash).await? {
         return Ok((StatusCode::NOT_MODIFIED, caching).into_response());
     }
     let body = api.0.plans.get(hash).await?.ok_or_else(|| Problem::new(codes::UNKNOWN_PLAN))?;
+    let body = if pretix { as_pretix(body).await? } else { body };
     Ok((caching, [(CONTENT_TYPE, JSON)], Body::from(body)).into_response())
+}
+
+/// Writes a plan anew, off the threads that serve others.
+async fn as_pretix(own: Bytes) -> Result<Bytes, Problem> {
+    let written = tokio::task::spawn_blocking(move || {
+        let plan: Plan = serde_json::from_slice(&own)?;
+        serde_json::to_vec(&plan.to_pretix())
+    });
+    let written = written.await.map_err(|error| Problem::internal("writing a plan", &error))?;
+    written.map(Bytes::from).map_err(|error| Problem::internal("writing a plan", &error))
 }
 
 /// Whether `If-None-Match` names the tag (compared weakly, as RFC 9110 says), or any.

@@ -1,7 +1,9 @@
 //! What happens at a performance, and what may be asked of it.
 
 use crate::{
-    AccountId, BookingId, CardToken, HoldId, PartyId, PaymentId, RefundId, SeatIndex, ShowId, Timestamp, Won, plan::PlanHash,
+    AccountId, BookingId, CardToken, HoldId, PartyId, PaymentId, RefundId, SeatIndex, ShowId, Timestamp, Won,
+    plan::PlanHash,
+    seating::{Adjacency, Wishes},
     show::CategoryPrice,
 };
 use serde::{Deserialize, Serialize};
@@ -70,6 +72,31 @@ pub enum Cancellation {
     Buyer,
     /// It was not paid in time.
     Expired,
+    /// It was paid, but another share of its party's wasn't in time, and they stand or fall together.
+    OtherShareUnpaid,
+}
+
+/// Seats of a party's block that are neighbours of one category and kind, in order along their row. A part of snapshots too, whose
+/// format leaves nothing out.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub struct Run {
+    /// The neighbour before the first, where there is one.
+    pub before: Option<SeatIndex>,
+    /// The seats.
+    pub seats: Vec<SeatIndex>,
+    /// The neighbour after the last, where there is one.
+    pub after: Option<SeatIndex>,
+}
+
+/// A share whose seats were changed for others of the block that cost the same.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub struct Reseated {
+    /// The share.
+    pub booking: BookingId,
+    /// Whether it is paid.
+    pub paid: bool,
+    /// Its seats from now on; as many as before, for the same people and money.
+    pub lines: Vec<Line>,
 }
 
 /// What happened at a performance. The names are the storage format.
@@ -95,6 +122,12 @@ pub enum Event {
         hold_seconds: u32,
         /// How long a booking waits for its payment.
         payment_seconds: u32,
+        /// Whether a choice that leaves a single seat alone is refused, if another of the same size doesn't.
+        #[serde(default)]
+        no_orphans: bool,
+        /// How "so many seats together, from this one on" is answered.
+        #[serde(default)]
+        adjacency: Adjacency,
     },
     /// Seats were held: nobody else can have them until the hold ends.
     SeatsHeld {
@@ -111,6 +144,9 @@ pub enum Event {
         seats: Vec<SeatIndex>,
         /// When the hold runs out.
         expires_at: Timestamp,
+        /// Whether it counts as extended: a seat of it is kept from a hold that was.
+        #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+        extended: bool,
     },
     /// The hold's time was extended, once.
     HoldExtended {
@@ -128,7 +164,17 @@ pub enum Event {
         /// Why.
         reason: Release,
     },
-    /// A hold became a booking that waits for its payment.
+    /// A member of the party that a hold is for chose a seat of it: the ticket will be theirs.
+    SeatClaimed {
+        /// The hold.
+        hold: HoldId,
+        /// The seat. What the member claimed before is nobody's again.
+        seat: SeatIndex,
+        /// Whose it will be.
+        account: AccountId,
+    },
+    /// A hold became a booking that waits for its payment; or a part of it did, where the party pays by shares: then
+    /// [`Event::SharesOpened`] follows the bookings.
     SeatsBooked {
         /// The booking.
         booking: BookingId,
@@ -142,6 +188,31 @@ pub enum Event {
         total: Won,
         /// Until when.
         pay_by: Timestamp,
+    },
+    /// The bookings that a party's hold became are shares of one block, with one deadline.
+    SharesOpened {
+        /// The shares' common name: the first booking's id.
+        group: BookingId,
+        /// The party.
+        party: PartyId,
+        /// Who booked the block.
+        account: AccountId,
+        /// A booking per member with a seat, that of whoever booked first.
+        bookings: Vec<BookingId>,
+        /// Whether all go back unless all are paid; else the unpaid ones do.
+        all_or_none: bool,
+        /// Until when they may be paid.
+        pay_by: Timestamp,
+        /// How the seats lie beside one another: who stays can move together when others go.
+        runs: Vec<Run>,
+    },
+    /// Before the seats of unpaid shares go back, those that stay move together, so that neither the party nor the free
+    /// seats are torn apart more than they must be.
+    SharesReseated {
+        /// The shares.
+        group: BookingId,
+        /// Those whose seats are others now.
+        shares: Vec<Reseated>,
     },
     /// The buyer asked to pay; the booking can't expire until the outcome is known.
     PaymentStarted {
@@ -214,11 +285,14 @@ pub enum Event {
 }
 
 crate::event::stored_events! {
-    PerformanceScheduled = "1",
-    SeatsHeld = "1",
+    PerformanceScheduled = "2",
+    SeatsHeld = "2",
     HoldExtended = "1",
     HoldReleased = "1",
+    SeatClaimed = "1",
     SeatsBooked = "1",
+    SharesOpened = "1",
+    SharesReseated = "1",
     PaymentStarted = "2",
     PaymentFailed = "1",
     SeatsSold = "1",
@@ -253,6 +327,13 @@ pub enum Command {
         /// Which seats.
         seats: Vec<SeatIndex>,
     },
+    /// Holds the best seats for so many people, or none. Which, the performance decides; for the rest as `HoldSeats`.
+    HoldBest {
+        /// The new hold's id, made by the client.
+        hold: HoldId,
+        /// What is wished for.
+        wishes: Wishes,
+    },
     /// Extends a hold, once.
     ExtendHold {
         /// The hold.
@@ -263,7 +344,15 @@ pub enum Command {
         /// The hold.
         hold: HoldId,
     },
-    /// Turns a live hold of one's own into a booking that waits for its payment.
+    /// Chooses a seat of one's party's live hold: the ticket will be one's own. Another choice takes its place.
+    ClaimSeat {
+        /// The hold.
+        hold: HoldId,
+        /// The seat.
+        seat: SeatIndex,
+    },
+    /// Turns a live hold of one's own into a booking that waits for its payment; or into one per member, where the party
+    /// pays by shares. The first has this id, and the others follow from it.
     Book {
         /// The new booking's id, made by the client.
         booking: BookingId,
@@ -314,14 +403,23 @@ impl Command {
         match self {
             Command::Schedule { .. } => "schedule",
             Command::HoldSeats { .. } => "hold_seats",
+            Command::HoldBest { .. } => "hold_best",
             Command::ExtendHold { .. } => "extend_hold",
             Command::ReleaseHold { .. } => "release_hold",
+            Command::ClaimSeat { .. } => "claim_seat",
             Command::Book { .. } => "book",
             Command::Pay { .. } => "pay",
             Command::ConfirmPayment { .. } => "confirm_payment",
             Command::FailPayment { .. } => "fail_payment",
             Command::Cancel { .. } => "cancel",
             Command::CompleteRefund { .. } => "complete_refund",
+        }
+    }
+    /// The hold that a command makes something of: what its party agreed on counts.
+    pub(crate) const fn hold_used(&self) -> Option<HoldId> {
+        match self {
+            Command::Book { hold, .. } | Command::ClaimSeat { hold, .. } => Some(*hold),
+            _ => None,
         }
     }
 }

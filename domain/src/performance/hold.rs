@@ -5,10 +5,12 @@
 //! place of every hold that one of them is a member of.
 
 use super::nearby::nearby;
-use super::state::{Hold, HoldEnd, Owner, Standing, Timer};
+use super::share::may_pick;
+use super::state::{Hold, HoldEnd, Owner, Schedule, Standing, Timer};
 use super::{Admission, Event, Facts, Performance, Release};
 use crate::limits::SEATS_PER_HOLD_MAX;
 use crate::refusal::{Reason, Refusal, refuse};
+use crate::seating::Kind;
 use crate::{AccountId, BookingId, HoldId, SeatIndex, Timestamp};
 use std::collections::HashSet;
 
@@ -21,6 +23,28 @@ impl Performance {
         id: HoldId,
         seats: &[SeatIndex],
     ) -> Result<Vec<Event>, Refusal> {
+        let (schedule, admission) = self.open_to(account, facts, now)?;
+        self.must_be_seats(seats)?;
+        if self.holds_already(account, now, id, |known| known.seats == seats)? {
+            return Ok(Vec::new());
+        }
+        let mut over = self.room_for(seats.len() as u32, admission, schedule, now)?;
+        let own = self.own_holds(admission);
+        let taken = self.taken(seats, &own, now, &mut over);
+        if !taken.is_empty() {
+            return Err(self.seat_taken(&taken, seats, &own, facts, now));
+        }
+        self.must_leave_none_alone(seats, &own, facts, now)?;
+        Ok(self.hold_now(&New { id, account, seats }, admission, schedule, over, &own, now))
+    }
+
+    /// The schedule and the admission, if the sale is open and the actor inside, and one who chooses.
+    pub(super) fn open_to<'a>(
+        &'a self,
+        account: AccountId,
+        facts: &'a Facts<'_>,
+        now: Timestamp,
+    ) -> Result<(&'a Schedule, &'a Admission<'a>), Refusal> {
         let schedule = self.not_started(now)?;
         if now < schedule.sale_opens_at {
             let closed = Refusal::new(Reason::SaleNotOpen, format!("the sale opens at {}", schedule.sale_opens_at));
@@ -29,31 +53,77 @@ impl Performance {
         let Some(admission) = &facts.admission else {
             return refuse(Reason::NotAdmitted, "only people inside choose seats");
         };
-        self.must_be_seats(seats)?;
+        may_pick(account, facts)?;
+        Ok((schedule, admission))
+    }
+
+    /// Whether this very hold stands already, so that nothing is to be done.
+    pub(super) fn holds_already(
+        &self,
+        account: AccountId,
+        now: Timestamp,
+        id: HoldId,
+        same: impl Fn(&Hold) -> bool,
+    ) -> Result<bool, Refusal> {
         match self.holds.get(&id) {
-            Some(known) if known.account == account && known.seats == seats && known.expires_at > now => return Ok(Vec::new()),
-            Some(_) => return refuse(Reason::IdTaken, format!("{id} is another hold of this performance")),
-            None if self.ended_holds.get(&id).is_some() => return refuse(Reason::IdTaken, format!("hold {id} has ended")),
-            None => {}
+            Some(known) if known.account == account && known.expires_at > now && same(known) => Ok(true),
+            Some(_) => refuse(Reason::IdTaken, format!("{id} is another hold of this performance")),
+            None if self.ended_holds.get(&id).is_some() => refuse(Reason::IdTaken, format!("hold {id} has ended")),
+            None => Ok(false),
         }
-        let limit = u32::from(schedule.seats_per_person) * admission.members.len() as u32;
-        let mut over = self.room_for(seats.len() as u32, limit, admission, now)?;
-        let own = self.own_holds(admission);
-        let taken = self.taken(seats, &own, now, &mut over);
-        if !taken.is_empty() {
-            return Err(self.seat_taken(&taken, seats, facts, now));
-        }
-        let mut events: Vec<Event> = over.into_iter().map(|timer| self.expired(timer)).collect();
-        events.extend(own.into_iter().map(|hold| self.replaced(hold, now)));
+    }
+
+    /// The events that hold these seats, which can be had: what has run out is said first, then what they take the place of.
+    pub(super) fn hold_now(
+        &self,
+        new: &New<'_>,
+        admission: &Admission<'_>,
+        schedule: &Schedule,
+        over: Vec<Timer>,
+        own: &[HoldId],
+        now: Timestamp,
+    ) -> Vec<Event> {
+        let (expires_at, extended) = self.time_for(new.seats, own, admission, now, now.plus_seconds(schedule.hold_seconds));
+        let mut events: Vec<Event> = over.into_iter().flat_map(|timer| self.expired(timer)).collect();
+        events.extend(own.iter().map(|hold| self.replaced(*hold, now)));
         events.push(Event::SeatsHeld {
-            hold: id,
-            account,
+            hold: new.id,
+            account: new.account,
             party: admission.party,
-            members: first(account, admission.members),
-            seats: seats.to_vec(),
-            expires_at: now.plus_seconds(schedule.hold_seconds),
+            members: first(new.account, admission.members),
+            seats: new.seats.to_vec(),
+            expires_at,
+            extended,
         });
-        Ok(events)
+        events
+    }
+
+    /// Until when a new hold lasts, and whether it counts as extended. A seat that the same people hold, or let go lately,
+    /// keeps its time: nobody gets more of it by choosing again.
+    fn time_for(
+        &self,
+        seats: &[SeatIndex],
+        own: &[HoldId],
+        admission: &Admission<'_>,
+        now: Timestamp,
+        anew: Timestamp,
+    ) -> (Timestamp, bool) {
+        let live = own.iter().map(|id| &self.holds[id]).map(|hold| (&hold.seats, hold.expires_at, hold.extended));
+        let let_go = admission.members.iter().filter_map(|member| self.let_go.get(member));
+        let let_go = let_go.map(|kept| (&kept.seats, kept.expires_at, kept.extended));
+        let kept = live.chain(let_go).filter(|(had, until, _)| *until > now && had.iter().any(|seat| seats.contains(seat)));
+        kept.fold((anew, false), |(until, extended), (_, its, was)| (until.min(its), extended || was))
+    }
+
+    /// Refuses a choice that leaves a single seat alone, if the show doesn't want that and another choice avoids it.
+    fn must_leave_none_alone(&self, seats: &[SeatIndex], own: &[HoldId], facts: &Facts<'_>, now: Timestamp) -> Result<(), Refusal> {
+        let wanted = self.schedule.as_ref().is_some_and(|schedule| schedule.no_orphans);
+        let Some(plan) = self.plan_of(facts).filter(|_| wanted) else { return Ok(()) };
+        let free = self.free_for(own, now);
+        let Some(search) = self.search(plan, &free) else { return Ok(()) };
+        let Some(blocks) = search.better_than(seats) else { return Ok(()) };
+        let detail = format!("the choice of {} seats leaves a single seat alone", seats.len());
+        Err(Refusal { blocks: blocks.into(), ..Refusal::new(Reason::SeatLeftAlone, detail).with_seats(search.left_alone(seats)) })
     }
 
     fn must_be_seats(&self, seats: &[SeatIndex]) -> Result<(), Refusal> {
@@ -77,7 +147,14 @@ impl Performance {
     }
 
     /// Whether these people may have so many seats more. Names the bookings that must be said to have run out first.
-    fn room_for(&self, asked: u32, limit: u32, admission: &Admission<'_>, now: Timestamp) -> Result<Vec<Timer>, Refusal> {
+    pub(super) fn room_for(
+        &self,
+        asked: u32,
+        admission: &Admission<'_>,
+        schedule: &Schedule,
+        now: Timestamp,
+    ) -> Result<Vec<Timer>, Refusal> {
+        let limit = u32::from(schedule.seats_per_person) * admission.members.len() as u32;
         let people = || admission.members.iter().filter_map(|member| self.people.get(member));
         let mut had: u32 = people().map(|person| person.seats).sum();
         let mut over = Vec::new();
@@ -101,7 +178,7 @@ impl Performance {
     }
 
     /// Every hold that one of these people is a member of.
-    fn own_holds(&self, admission: &Admission<'_>) -> Vec<HoldId> {
+    pub(super) fn own_holds(&self, admission: &Admission<'_>) -> Vec<HoldId> {
         let mut own = Vec::new();
         for hold in admission.members.iter().filter_map(|member| self.hold_of.get(member)) {
             if !own.contains(hold) {
@@ -112,7 +189,7 @@ impl Performance {
     }
 
     /// The seats that others have. What has run out is added to `over`: it must be said first.
-    fn taken(&self, seats: &[SeatIndex], own: &[HoldId], now: Timestamp, over: &mut Vec<Timer>) -> Vec<SeatIndex> {
+    pub(super) fn taken(&self, seats: &[SeatIndex], own: &[HoldId], now: Timestamp, over: &mut Vec<Timer>) -> Vec<SeatIndex> {
         let mut taken = Vec::new();
         for seat in seats {
             let owner = self.seats[seat.at()].owner;
@@ -138,21 +215,30 @@ impl Performance {
 
     fn booking_is_over(&self, id: BookingId, now: Timestamp) -> bool {
         let booking = &self.bookings[&id];
-        booking.standing == Standing::Unpaid && booking.pay_by <= now
+        // What shares give up depends on all of them: their timer says so, and until then they have their seats.
+        booking.group.is_none() && booking.standing == Standing::Unpaid && booking.pay_by <= now
     }
 
-    fn seat_taken(&self, taken: &[SeatIndex], asked: &[SeatIndex], facts: &Facts<'_>, now: Timestamp) -> Refusal {
-        let free = |seat: SeatIndex| {
-            let owner = self.seats[seat.at()].owner;
-            (owner == Owner::Nobody || self.over(owner, now).is_some()) && !asked.contains(&seat)
-        };
-        let alternatives = match facts.plan {
-            Some(plan) if plan.seats.len() == self.seats.len() => nearby(plan, taken[0], free),
-            _ => Vec::new(),
-        };
+    /// Says which seats are taken, since which event, and what can be had instead: single seats nearby, and as many seats
+    /// together.
+    pub(super) fn seat_taken(
+        &self,
+        taken: &[SeatIndex],
+        asked: &[SeatIndex],
+        own: &[HoldId],
+        facts: &Facts<'_>,
+        now: Timestamp,
+    ) -> Refusal {
         let detail = format!("{} of {} seats are taken", taken.len(), asked.len());
         let cause = Some(self.seats[taken[0].at()].since);
-        Refusal { alternatives, cause, ..Refusal::new(Reason::SeatTaken, detail).with_seats(taken.to_vec()) }
+        let refusal = Refusal { cause, ..Refusal::new(Reason::SeatTaken, detail).with_seats(taken.to_vec()) };
+        let Some(plan) = self.plan_of(facts) else { return refusal };
+        let free = self.free_for(own, now);
+        let others = self.free_for(&[], now);
+        let alternatives = nearby(plan, taken[0], |seat| others.has(seat) && !asked.contains(&seat));
+        let search = self.search(plan, &free).filter(|_| asked.len() > 1);
+        let blocks = search.map(|search| search.blocks(&search.alike(asked, Kind::Stacked))).unwrap_or_default();
+        Refusal { alternatives, blocks: blocks.into(), ..refusal }
     }
 
     fn replaced(&self, id: HoldId, now: Timestamp) -> Event {
@@ -213,6 +299,13 @@ impl Performance {
             (None, None) => refuse(Reason::UnknownHold, format!("this performance has no hold {id}")),
         }
     }
+}
+
+/// A hold that is to be.
+pub(super) struct New<'a> {
+    pub(super) id: HoldId,
+    pub(super) account: AccountId,
+    pub(super) seats: &'a [SeatIndex],
 }
 
 /// Everyone, this person first.

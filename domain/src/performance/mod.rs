@@ -1,14 +1,16 @@
 //! One performance: every seat of one date. Holds, bookings, payments in flight, sales.
 
+mod best;
 mod event;
 mod hold;
 mod nearby;
 mod pay;
 mod schedule;
+mod share;
 mod state;
 mod view;
 
-pub use event::{Cancellation, Command, Event, Line, Means, Method, Release};
+pub use event::{Cancellation, Command, Event, Line, Means, Method, Release, Reseated, Run};
 pub use state::Performance;
 pub use view::SeatState;
 
@@ -19,7 +21,7 @@ use crate::refusal::{Reason, Refusal, refuse};
 use crate::{AccountId, PartyId, Timestamp};
 use cqrs_es::event_sink::EventSink;
 use schedule::Terms;
-use state::{Schedule, Timer};
+use state::{Owner, Schedule, Timer};
 use std::sync::Arc;
 
 /// The right to choose seats: the actor is inside, and so is everyone who waited with it.
@@ -31,6 +33,17 @@ pub struct Admission<'a> {
     pub members: &'a [AccountId],
 }
 
+/// What the party agreed on that seats are for.
+#[derive(Clone, Copy, PartialEq, Debug)]
+pub struct Agreement {
+    /// The party.
+    pub party: PartyId,
+    /// Who leads it.
+    pub leader: AccountId,
+    /// Who picks, and how it pays.
+    pub terms: crate::party::Terms,
+}
+
 /// What a performance's decisions rest on besides its state.
 #[derive(Clone, Copy, Default)]
 pub struct Facts<'a> {
@@ -38,6 +51,8 @@ pub struct Facts<'a> {
     pub plan: Option<&'a Plan>,
     /// The actor's admission; `None` if it isn't inside.
     pub admission: Option<Admission<'a>>,
+    /// What was agreed by the party that the seats are for; `None` for someone alone.
+    pub agreement: Option<Agreement>,
 }
 
 impl Performance {
@@ -54,8 +69,10 @@ impl Performance {
                 self.decide_schedule(facts, &Terms { show, hash, starts_at, sale_opens_at, prices, policies })
             }
             Command::HoldSeats { hold, seats } => self.decide_hold(actor.person()?, now, facts, *hold, seats),
+            Command::HoldBest { hold, wishes } => self.decide_best(actor.person()?, now, facts, *hold, wishes),
             Command::ExtendHold { hold } => self.decide_extension(actor.person()?, now, *hold),
             Command::ReleaseHold { hold } => self.decide_release(actor.person()?, now, *hold),
+            Command::ClaimSeat { hold, seat } => self.decide_claim(actor.person()?, now, *hold, *seat),
             Command::Book { booking, hold } => self.decide_booking(actor.person()?, now, facts, *booking, *hold),
             Command::Pay { payment, booking, method } => self.decide_payment(actor.person()?, now, *payment, *booking, method),
             Command::ConfirmPayment { payment, refund } => {
@@ -78,8 +95,15 @@ impl Performance {
     #[must_use]
     pub fn due(&self, now: Timestamp, most: usize) -> Vec<Event> {
         let most = most.min(EVENTS_PER_COMMAND_MAX);
-        let over = self.timers.iter().take_while(|(at, _)| *at <= now).take(most);
-        over.map(|(_, timer)| self.expired(*timer)).collect()
+        let mut events = Vec::new();
+        for (_, timer) in self.timers.iter().take_while(|(at, _)| *at <= now) {
+            let more = self.expired(*timer);
+            if events.len() + more.len() > most {
+                break;
+            }
+            events.extend(more);
+        }
+        events
     }
 
     /// The earliest moment at which [`Performance::due`] may have something.
@@ -88,11 +112,12 @@ impl Performance {
         self.timers.first().map(|(at, _)| *at)
     }
 
-    /// The event that says that a timer has run out.
-    fn expired(&self, timer: Timer) -> Event {
+    /// The events that say that a timer has run out.
+    fn expired(&self, timer: Timer) -> Vec<Event> {
         match timer {
-            Timer::Hold(id) => self.hold_ended(id, Release::Expired),
-            Timer::Booking(id) => self.booking_ended(id, Cancellation::Expired),
+            Timer::Hold(id) => vec![self.hold_ended(id, Release::Expired)],
+            Timer::Booking(id) => vec![self.booking_ended(id, Cancellation::Expired)],
+            Timer::Shares(group) => self.shares_ended(group),
         }
     }
 
@@ -120,12 +145,14 @@ pub struct OwnedFacts {
     pub plan: Option<Arc<Plan>>,
     /// The actor's admission: its party, and everyone on its place. `None` if it isn't inside.
     pub admission: Option<(Option<PartyId>, Vec<AccountId>)>,
+    /// What the party agreed on.
+    pub agreement: Option<Agreement>,
 }
 
 impl OwnedFacts {
     fn borrow(&self) -> Facts<'_> {
         let admission = self.admission.as_ref().map(|(party, members)| Admission { party: *party, members });
-        Facts { plan: self.plan.as_deref(), admission }
+        Facts { plan: self.plan.as_deref(), admission, agreement: self.agreement }
     }
 }
 

@@ -1,11 +1,12 @@
 //! From a hold to a ticket: book, pay, confirm; and back: fail, cancel, refund.
 
+use super::share::Block;
 use super::state::{Booking, Hold, Outcome, Payment, Schedule, Standing};
 use super::{Cancellation, Event, Facts, Line, Means, Performance};
 use crate::limits::{BOOKINGS_PER_PERSON_MAX, NAME_CHARS_MAX, PAYMENTS_PER_BOOKING_MAX};
 use crate::plan::Plan;
 use crate::refusal::{Reason, Refusal, refuse};
-use crate::{AccountId, BookingId, HoldId, PaymentId, RefundId, Timestamp, Won};
+use crate::{AccountId, BookingId, HoldId, PaymentId, RefundId, SeatIndex, Timestamp, Won};
 
 impl Performance {
     pub(super) fn decide_booking(
@@ -17,22 +18,25 @@ impl Performance {
         hold_id: HoldId,
     ) -> Result<Vec<Event>, Refusal> {
         if let Some(known) = self.bookings.get(&id) {
-            if known.account == account && known.hold == hold_id {
+            if self.booked_by(id, known) == account && known.hold == hold_id {
                 return Ok(Vec::new());
             }
             return refuse(Reason::IdTaken, format!("{id} is another booking of this performance"));
         }
         let schedule = self.not_started(now)?;
-        let hold = self.live_hold(account, now, hold_id)?;
+        let hold = self.bookable_hold(account, now, facts, hold_id)?;
         if self.people.get(&account).is_some_and(|person| person.made >= BOOKINGS_PER_PERSON_MAX) {
             return refuse(Reason::SeatLimit, format!("a person makes at most {BOOKINGS_PER_PERSON_MAX} bookings at one performance"));
         }
         let Some(plan) = facts.plan.filter(|plan| plan.seats.len() == self.seats.len()) else {
             return refuse(Reason::Invalid, format!("plan {} is needed to price seats", schedule.plan));
         };
-        let lines = lines(hold, plan, schedule);
-        let total: Won = lines.iter().map(|line| line.price).sum();
+        let lines = lines(hold, account, plan, schedule);
         let pay_by = now.plus_seconds(schedule.payment_seconds);
+        if let Some(agreement) = facts.agreement.filter(|agreement| agreement.pays_shares()) {
+            return self.share(&Block { agreement, id, hold: hold_id, account, lines, pay_by }, plan);
+        }
+        let total: Won = lines.iter().map(|line| line.price).sum();
         Ok(vec![Event::SeatsBooked { booking: id, hold: hold_id, account, lines, total, pay_by }])
     }
 
@@ -109,6 +113,7 @@ impl Performance {
             Standing::Unpaid | Standing::Paid(_) => {}
         }
         self.not_started(now)?;
+        self.must_stand_alone(booking)?;
         let mut events = vec![self.booking_ended(id, Cancellation::Buyer)];
         if let Standing::Paid(payment) = booking.standing {
             events.push(self.refund_due(refund, payment, &self.payments[&payment])?);
@@ -129,7 +134,7 @@ impl Performance {
         Event::BookingCancelled { booking: id, seats, reason }
     }
 
-    fn refund_due(&self, refund: RefundId, id: PaymentId, payment: &Payment) -> Result<Event, Refusal> {
+    pub(super) fn refund_due(&self, refund: RefundId, id: PaymentId, payment: &Payment) -> Result<Event, Refusal> {
         if self.refunds.contains_key(&refund) {
             return refuse(Reason::IdTaken, format!("{refund} is another refund of this performance"));
         }
@@ -157,12 +162,17 @@ fn expired(booking: &Booking) -> String {
     format!("the booking was to be paid by {}", booking.pay_by)
 }
 
-/// A seat for each member, in order; what is left over is for whoever pays.
-fn lines(hold: &Hold, plan: &Plan, schedule: &Schedule) -> Vec<Line> {
-    let line = |(at, seat): (usize, &crate::SeatIndex)| Line {
-        seat: *seat,
-        price: schedule.prices[usize::from(plan.seats[seat.at()].category)],
-        holder: hold.members.get(at).copied().unwrap_or(hold.account),
+/// The seats that members claimed are theirs; each other member gets one of the rest, whoever books first; what is left
+/// over is for whoever books.
+fn lines(hold: &Hold, account: AccountId, plan: &Plan, schedule: &Schedule) -> Vec<Line> {
+    let claimed = |member: AccountId| hold.claims.iter().any(|claim| claim.account == member);
+    let others = hold.members.iter().copied().filter(|member| *member != account);
+    let mut unclaimed = std::iter::once(account).chain(others).filter(|member| !claimed(*member));
+    let mut holder = |seat: SeatIndex| {
+        let claim = hold.claims.iter().find(|claim| claim.seat == seat);
+        claim.map(|claim| claim.account).or_else(|| unclaimed.next()).unwrap_or(account)
     };
-    hold.seats.iter().enumerate().map(line).collect()
+    let line =
+        |seat: &SeatIndex| Line { seat: *seat, price: schedule.prices[usize::from(plan.seats[seat.at()].category)], holder: holder(*seat) };
+    hold.seats.iter().map(line).collect()
 }

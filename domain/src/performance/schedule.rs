@@ -41,6 +41,8 @@ impl Performance {
             seats_per_person: terms.policies.seats_per_person,
             hold_seconds: terms.policies.hold_seconds,
             payment_seconds: terms.policies.payment_seconds,
+            no_orphans: terms.policies.no_orphans,
+            adjacency: terms.policies.adjacency,
         }])
     }
 }

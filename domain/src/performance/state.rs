@@ -1,10 +1,12 @@
 //! What is known of a performance: the fold of its events.
 
-use super::{Cancellation, Event, Line, Method, Release};
+use super::{Cancellation, Event, Line, Method, Release, Run};
 use crate::limits::ENDED_REMEMBERED_MAX;
 use crate::plan::PlanHash;
 use crate::recent::Recent;
-use crate::{AccountId, BookingId, HoldId, PaymentId, RefundId, SeatIndex, ShowId, Timestamp, Won};
+use crate::reply::Claim;
+use crate::seating::{Adjacency, Free};
+use crate::{AccountId, BookingId, HoldId, PartyId, PaymentId, RefundId, SeatIndex, ShowId, Timestamp, Won};
 use serde::{Deserialize, Serialize};
 use std::collections::{BTreeSet, HashMap, HashSet};
 
@@ -20,6 +22,15 @@ pub(crate) struct Schedule {
     pub(super) seats_per_person: u16,
     pub(super) hold_seconds: u32,
     pub(super) payment_seconds: u32,
+    pub(super) no_orphans: bool,
+    pub(super) adjacency: Adjacency,
+}
+
+impl Schedule {
+    /// When the performance begins, and when its sale opens.
+    pub(crate) const fn moments(&self) -> (Timestamp, Timestamp) {
+        (self.starts_at, self.sale_opens_at)
+    }
 }
 
 /// Who has a seat.
@@ -43,6 +54,17 @@ pub(super) struct Place {
 pub(super) struct Hold {
     pub(super) account: AccountId,
     pub(super) members: Vec<AccountId>,
+    pub(super) seats: Vec<SeatIndex>,
+    pub(super) expires_at: Timestamp,
+    pub(super) extended: bool,
+    pub(super) party: Option<PartyId>,
+    /// Which seats members claimed.
+    pub(super) claims: Vec<Claim>,
+}
+
+/// What is kept of a hold that was let go before its time had run out.
+#[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
+pub(super) struct Kept {
     pub(super) seats: Vec<SeatIndex>,
     pub(super) expires_at: Timestamp,
     pub(super) extended: bool,
@@ -78,6 +100,19 @@ pub(super) struct Booking {
     pub(super) attempts: u32,
     /// The latest refund that it caused.
     pub(super) refund: Option<RefundId>,
+    /// The shares that it is one of.
+    pub(super) group: Option<BookingId>,
+}
+
+/// The shares of one block. Remembered for ever.
+#[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
+pub(super) struct Shares {
+    pub(super) party: PartyId,
+    pub(super) account: AccountId,
+    pub(super) bookings: Vec<BookingId>,
+    pub(super) all_or_none: bool,
+    pub(super) pay_by: Timestamp,
+    pub(super) runs: Vec<Run>,
 }
 
 /// How a payment stands.
@@ -127,6 +162,8 @@ pub(super) struct Person {
 pub(super) enum Timer {
     Hold(HoldId),
     Booking(BookingId),
+    /// Of shares, by their common name.
+    Shares(BookingId),
 }
 
 /// What is known of a performance: the fold of its events.
@@ -136,21 +173,28 @@ pub struct Performance {
     pub(super) schedule: Option<Schedule>,
     /// By [`SeatIndex`].
     pub(super) seats: Vec<Place>,
+    /// Those that nobody has.
+    pub(super) free: Free,
     #[serde(with = "crate::sorted")]
     pub(super) holds: HashMap<HoldId, Hold>,
     pub(super) ended_holds: Recent<HoldId, (AccountId, HoldEnd)>,
     /// The hold that each person is a member of. At most one.
     #[serde(with = "crate::sorted")]
     pub(super) hold_of: HashMap<AccountId, HoldId>,
+    /// The last hold that each person let go or replaced, until the next one ends.
+    #[serde(with = "crate::sorted")]
+    pub(super) let_go: HashMap<AccountId, Kept>,
     #[serde(with = "crate::sorted")]
     pub(super) bookings: HashMap<BookingId, Booking>,
+    #[serde(with = "crate::sorted")]
+    pub(super) shares: HashMap<BookingId, Shares>,
     #[serde(with = "crate::sorted")]
     pub(super) payments: HashMap<PaymentId, Payment>,
     #[serde(with = "crate::sorted")]
     pub(super) refunds: HashMap<RefundId, Refund>,
     #[serde(with = "crate::sorted")]
     pub(super) people: HashMap<AccountId, Person>,
-    /// When holds and unpaid bookings run out. A booking with a payment in flight doesn't.
+    /// When holds, unpaid bookings and shares run out. A booking with a payment in flight doesn't.
     pub(super) timers: BTreeSet<(Timestamp, Timer)>,
 }
 
@@ -160,10 +204,13 @@ impl Default for Performance {
             sequence: 0,
             schedule: None,
             seats: Vec::new(),
+            free: Free::default(),
             holds: HashMap::new(),
             ended_holds: Recent::with_room(ENDED_REMEMBERED_MAX),
             hold_of: HashMap::new(),
+            let_go: HashMap::new(),
             bookings: HashMap::new(),
+            shares: HashMap::new(),
             payments: HashMap::new(),
             refunds: HashMap::new(),
             people: HashMap::new(),
@@ -187,6 +234,8 @@ impl Performance {
                 seats_per_person,
                 hold_seconds,
                 payment_seconds,
+                no_orphans,
+                adjacency,
             } => self.on_scheduled(
                 *seats,
                 Schedule {
@@ -198,23 +247,35 @@ impl Performance {
                     seats_per_person: *seats_per_person,
                     hold_seconds: *hold_seconds,
                     payment_seconds: *payment_seconds,
+                    no_orphans: *no_orphans,
+                    adjacency: *adjacency,
                 },
             ),
-            Event::SeatsHeld { hold, account, members, seats, expires_at, .. } => {
-                let (members, seats) = (members.clone(), seats.clone());
-                self.on_held(*hold, Hold { account: *account, members, seats, expires_at: *expires_at, extended: false });
+            Event::SeatsHeld { hold, account, party, members, seats, expires_at, extended } => {
+                let (account, party, members, seats) = (*account, *party, members.clone(), seats.clone());
+                let (expires_at, extended) = (*expires_at, *extended);
+                self.on_held(*hold, Hold { account, members, seats, expires_at, extended, party, claims: Vec::new() });
             }
             Event::HoldExtended { hold, expires_at } => self.on_extended(*hold, *expires_at),
             Event::HoldReleased { hold, seats, reason } => {
                 let released = self.end_hold(*hold, HoldEnd::Released(*reason));
                 assert_eq!(released.seats, *seats, "{hold} had other seats");
                 self.give_up(Owner::Hold(*hold), seats.iter().copied());
+                if *reason != Release::Expired {
+                    self.remember(&released);
+                }
             }
             Event::SeatsBooked { booking, hold, account, lines, total, pay_by } => {
                 let (hold, account, lines, total, pay_by) = (*hold, *account, lines.clone(), *total, *pay_by);
-                let (standing, attempts, refund) = (Standing::Unpaid, 0, None);
-                self.on_booked(*booking, Booking { hold, account, lines, total, pay_by, standing, attempts, refund });
+                let (standing, attempts, refund, group) = (Standing::Unpaid, 0, None, None);
+                self.on_booked(*booking, Booking { hold, account, lines, total, pay_by, standing, attempts, refund, group });
             }
+            Event::SeatClaimed { hold, seat, account } => self.on_claimed(*hold, Claim { seat: *seat, account: *account }),
+            Event::SharesOpened { group, party, account, bookings, all_or_none, pay_by, runs } => {
+                let (party, account, bookings, all_or_none, runs) = (*party, *account, bookings.clone(), *all_or_none, runs.clone());
+                self.on_shares_opened(*group, Shares { party, account, bookings, all_or_none, pay_by: *pay_by, runs });
+            }
+            Event::SharesReseated { group, shares } => self.on_reseated(*group, shares),
             Event::PaymentStarted { payment, booking, account, method, amount } => {
                 let (booking, account, method, amount) = (*booking, *account, method.method(), *amount);
                 self.on_payment(*payment, Payment { booking, account, method, amount, outcome: Outcome::InFlight });
@@ -233,6 +294,7 @@ impl Performance {
         assert!(self.schedule.is_none(), "a performance is scheduled twice");
         assert!(seats > 0 && schedule.seats_per_person > 0, "a performance without seats, or with none for a person");
         self.seats = vec![Place::default(); seats as usize];
+        self.free = Free::all(seats as usize);
         self.schedule = Some(schedule);
     }
 
@@ -242,6 +304,7 @@ impl Performance {
             let place = &mut self.seats[seat.at()];
             assert_eq!(place.owner, Owner::Nobody, "{id} takes seat {seat}, which isn't free");
             *place = Place { owner: Owner::Hold(id), since: self.sequence };
+            self.free.set(*seat, false);
         }
         for member in &hold.members {
             let before = self.hold_of.insert(*member, id);
@@ -266,6 +329,7 @@ impl Performance {
         assert!(self.timers.remove(&(hold.expires_at, Timer::Hold(id))), "{id} has no timer");
         for member in &hold.members {
             assert_eq!(self.hold_of.remove(member), Some(id), "{member} had another hold");
+            self.let_go.remove(member);
         }
         self.ended_holds.insert(id, (hold.account, end));
         hold
@@ -276,13 +340,20 @@ impl Performance {
             let place = &mut self.seats[seat.at()];
             assert_eq!(place.owner, owner, "seat {seat} is another's");
             *place = Place::default();
+            self.free.set(seat, true);
+        }
+    }
+
+    /// Remembers until when its people might have had these seats: taking them again doesn't give them more time.
+    fn remember(&mut self, hold: &Hold) {
+        for member in &hold.members {
+            let kept = Kept { seats: hold.seats.clone(), expires_at: hold.expires_at, extended: hold.extended };
+            self.let_go.insert(*member, kept);
         }
     }
 
     fn on_booked(&mut self, id: BookingId, booking: Booking) {
-        let hold = self.end_hold(booking.hold, HoldEnd::Booked(id));
-        assert_eq!(hold.account, booking.account, "{} is booked by someone else", booking.hold);
-        assert!(booking.lines.iter().map(|line| line.seat).eq(hold.seats.iter().copied()), "{id} has other seats than its hold");
+        self.take_from_hold(id, &booking);
         assert_eq!(booking.lines.iter().map(|line| line.price).sum::<Won>(), booking.total, "{id} costs something else");
         for line in &booking.lines {
             let place = &mut self.seats[line.seat.at()];
@@ -299,13 +370,29 @@ impl Performance {
         assert!(before.is_none(), "{id} is two bookings");
     }
 
+    /// A booking takes its seats out of its hold, which ends with the last of them.
+    fn take_from_hold(&mut self, id: BookingId, booking: &Booking) {
+        let hold = self.holds.get_mut(&booking.hold).expect("only a live hold is booked");
+        assert!(hold.members.contains(&booking.account), "{} is booked by someone else", booking.hold);
+        let before = hold.seats.len();
+        hold.seats.retain(|seat| !booking.lines.iter().any(|line| line.seat == *seat));
+        assert_eq!(hold.seats.len() + booking.lines.len(), before, "{id} has other seats than its hold");
+        if hold.seats.is_empty() {
+            self.end_hold(booking.hold, HoldEnd::Booked(id));
+        }
+    }
+
     fn on_payment(&mut self, id: PaymentId, payment: Payment) {
         let booking = self.bookings.get_mut(&payment.booking).expect("only a booking is paid");
         assert_eq!(booking.standing, Standing::Unpaid, "{} is paid though it can't be", payment.booking);
         assert!(booking.account == payment.account && booking.total == payment.amount, "{id} pays something else");
-        assert!(self.timers.remove(&(booking.pay_by, Timer::Booking(payment.booking))), "{} has no timer", payment.booking);
+        let (pay_by, group) = (booking.pay_by, booking.group);
         booking.standing = Standing::Paying(id);
         booking.attempts += 1;
+        match group {
+            Some(group) => self.wind(group),
+            None => assert!(self.timers.remove(&(pay_by, Timer::Booking(payment.booking))), "{} has no timer", payment.booking),
+        }
         let before = self.payments.insert(id, payment);
         assert!(before.is_none(), "{id} is two payments");
     }
@@ -317,7 +404,10 @@ impl Performance {
         let booking = self.bookings.get_mut(&booking_id).expect("a payment has a booking");
         assert_eq!(booking.standing, Standing::Paying(id), "{booking_id} isn't being paid by {id}");
         booking.standing = Standing::Unpaid;
-        self.timers.insert((booking.pay_by, Timer::Booking(booking_id)));
+        match booking.group {
+            Some(group) => self.wind(group),
+            None => drop(self.timers.insert((booking.pay_by, Timer::Booking(booking_id)))),
+        }
     }
 
     fn on_sold(&mut self, id: BookingId, payment_id: PaymentId, account: AccountId, lines: &[Line], amount: Won) {
@@ -328,9 +418,11 @@ impl Performance {
         assert_eq!(booking.standing, Standing::Paying(payment_id), "{id} isn't being paid by {payment_id}");
         assert!(booking.account == account && booking.lines == lines && booking.total == amount, "{id} is sold as something else");
         booking.standing = Standing::Paid(payment_id);
+        let group = booking.group;
         for holder in holders(lines) {
             self.no_longer_unpaid(holder, id);
         }
+        group.into_iter().for_each(|group| self.wind(group));
     }
 
     fn on_cancelled(&mut self, id: BookingId, seats: &[SeatIndex], reason: Cancellation) {
@@ -338,22 +430,23 @@ impl Performance {
         let before = booking.standing;
         booking.standing = match reason {
             Cancellation::Buyer => Standing::Cancelled,
-            Cancellation::Expired => Standing::Expired,
+            Cancellation::Expired | Cancellation::OtherShareUnpaid => Standing::Expired,
         };
         assert!(booking.lines.iter().map(|line| line.seat).eq(seats.iter().copied()), "{id} had other seats");
-        let (lines, pay_by) = (booking.lines.clone(), booking.pay_by);
+        let (lines, pay_by, group) = (booking.lines.clone(), booking.pay_by, booking.group);
         match before {
             Standing::Unpaid => {
-                assert!(self.timers.remove(&(pay_by, Timer::Booking(id))), "{id} has no timer");
+                assert!(group.is_some() || self.timers.remove(&(pay_by, Timer::Booking(id))), "{id} has no timer");
                 holders(&lines).into_iter().for_each(|holder| self.no_longer_unpaid(holder, id));
             }
-            Standing::Paid(_) => assert_eq!(reason, Cancellation::Buyer, "{id} expires though it is paid"),
+            Standing::Paid(_) => assert_ne!(reason, Cancellation::Expired, "{id} expires though it is paid"),
             Standing::Paying(_) | Standing::Cancelled | Standing::Expired => panic!("{id} is cancelled though it is {before:?}"),
         }
         for line in &lines {
             self.people.get_mut(&line.holder).expect("a holder is known").seats -= 1;
         }
         self.give_up(Owner::Booking(id), seats.iter().copied());
+        group.into_iter().for_each(|group| self.wind(group));
     }
 
     fn no_longer_unpaid(&mut self, holder: AccountId, booking: BookingId) {
@@ -368,7 +461,7 @@ impl Performance {
         let booking = self.bookings.get_mut(&refund.booking).expect("a payment has a booking");
         assert!(payment.booking == refund.booking && payment.amount == refund.amount, "{id} refunds something else");
         assert_eq!(payment.method, method, "{id} goes another way back than {payment_id} came");
-        let ended = payment.outcome == Outcome::Taken && booking.standing == Standing::Cancelled;
+        let ended = payment.outcome == Outcome::Taken && matches!(booking.standing, Standing::Cancelled | Standing::Expired);
         let late = matches!(payment.outcome, Outcome::Failed { .. });
         assert!(ended || late, "{payment_id} is refunded though it is {:?}", payment.outcome);
         payment.outcome = Outcome::Refunded;

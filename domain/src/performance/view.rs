@@ -1,10 +1,12 @@
 //! What a performance shows of itself.
 
 use super::Performance;
-use super::state::{Outcome, Owner, Payment, Standing};
+use super::state::{Outcome, Owner, Payment, Shares, Standing};
 use crate::plan::{Plan, PlanHash};
-use crate::reply::{BookingReply, BookingState, HoldReply, LiveHold, PaymentReply, PaymentState, RefundReply, RefundState};
-use crate::{AccountId, BookingId, HoldId, PaymentId, SeatIndex, Timestamp};
+use crate::reply::{
+    BookingReply, BookingState, HoldReply, LiveHold, PaymentReply, PaymentState, RefundReply, RefundState, ShareReply, SharesReply,
+};
+use crate::{AccountId, BookingId, HoldId, PartyId, PaymentId, SeatIndex, Timestamp};
 use serde::{Deserialize, Serialize};
 
 /// How a seat stands on the map. The numbers are those of the seat map's digits.
@@ -20,6 +22,18 @@ pub enum SeatState {
     Booked = 2,
     /// It is sold.
     Sold = 3,
+}
+
+impl Standing {
+    const fn shown(self) -> BookingState {
+        match self {
+            Standing::Unpaid => BookingState::Unpaid,
+            Standing::Paying(_) => BookingState::Paying,
+            Standing::Paid(_) => BookingState::Paid,
+            Standing::Cancelled => BookingState::Cancelled,
+            Standing::Expired => BookingState::Expired,
+        }
+    }
 }
 
 impl Performance {
@@ -74,6 +88,7 @@ impl Performance {
             expires_at: hold.expires_at,
             total: hold.seats.iter().filter_map(price).sum(),
             members: hold.members.clone(),
+            kind: plan.filter(|plan| plan.seats.len() == self.seats.len()).map(|plan| plan.index().kind_of(&hold.seats)),
         })
     }
 
@@ -89,6 +104,7 @@ impl Performance {
             seats: hold.seats.clone(),
             expires_at: hold.expires_at,
             extended: hold.extended,
+            claims: hold.claims.clone(),
         })
     }
 
@@ -96,13 +112,7 @@ impl Performance {
     #[must_use]
     pub fn booking_reply(&self, id: BookingId) -> Option<BookingReply> {
         let booking = self.bookings.get(&id)?;
-        let state = match booking.standing {
-            Standing::Unpaid => BookingState::Unpaid,
-            Standing::Paying(_) => BookingState::Paying,
-            Standing::Paid(_) => BookingState::Paid,
-            Standing::Cancelled => BookingState::Cancelled,
-            Standing::Expired => BookingState::Expired,
-        };
+        let state = booking.standing.shown();
         let refund = booking.refund.map(|refund_id| {
             let refund = &self.refunds[&refund_id];
             let state = if refund.completed { RefundState::Completed } else { RefundState::Due };
@@ -110,6 +120,27 @@ impl Performance {
         });
         let (lines, total, pay_by) = (booking.lines.clone(), booking.total, booking.pay_by);
         Some(BookingReply { booking_id: id, state, lines, total, pay_by, refund })
+    }
+
+    /// The party that a live hold is for.
+    #[must_use]
+    pub fn party_of_hold(&self, id: HoldId) -> Option<PartyId> {
+        self.holds.get(&id)?.party
+    }
+
+    /// The shares that a booking is one of, and how each stands; for those who are among them only.
+    #[must_use]
+    pub fn shares_reply(&self, id: BookingId, asker: AccountId) -> Option<SharesReply> {
+        let group_id = self.bookings.get(&id)?.group?;
+        let Shares { party, bookings, all_or_none, pay_by, .. } = &self.shares[&group_id];
+        let share = |id: &BookingId| {
+            let booking = &self.bookings[id];
+            let seats = booking.lines.iter().map(|line| line.seat).collect();
+            ShareReply { booking_id: *id, account: booking.account, state: booking.standing.shown(), seats, total: booking.total }
+        };
+        let shares: Vec<ShareReply> = bookings.iter().map(share).collect();
+        let among = shares.iter().any(|share| share.account == asker);
+        among.then_some(SharesReply { group_id, party_id: *party, pay_by: *pay_by, all_or_none: *all_or_none, shares })
     }
 
     /// A payment as it is now.

@@ -3,7 +3,7 @@
 use super::problems::{Problems, unreadable};
 use super::{Plan, Point, Problem, Seat};
 use crate::SeatIndex;
-use crate::limits::{CATEGORIES_MAX, COORDINATE_MAX, NAME_CHARS_MAX, OUTLINE_POINTS_MAX, PLAN_AREAS_MAX, PLAN_SEATS_MAX};
+use crate::limits::{CATEGORIES_MAX, COORDINATE_MAX, NAME_CHARS_MAX, OUTLINE_POINTS_MAX, PLAN_AREAS_MAX, PLAN_SEATS_MAX, PRICE_MAX_WON};
 use std::collections::HashSet;
 use std::fmt::Display;
 
@@ -60,6 +60,9 @@ impl Check<'_> {
         for (at, area) in plan.areas.iter().enumerate() {
             self.text(format_args!("/areas/{at}/name"), &area.name);
             self.outline(format_args!("/areas/{at}/outline"), &area.outline);
+            if area.price.is_some_and(|price| !(1..=PRICE_MAX_WON).contains(&price.get())) {
+                self.problems.add(format_args!("/areas/{at}/price"), "bad_price", format!("a seat costs 1 to {PRICE_MAX_WON} won"));
+            }
         }
         for (at, row) in plan.rows.iter().enumerate() {
             self.text(format_args!("/rows/{at}/name"), &row.name);

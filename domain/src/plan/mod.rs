@@ -1,6 +1,7 @@
 //! Seating plans: immutable, named by their hash.
 
 mod check;
+mod export;
 mod geometry;
 mod import;
 mod loose;
@@ -8,7 +9,8 @@ mod pretix;
 mod problems;
 mod shapes;
 
-use crate::SeatIndex;
+use crate::seating::{Arranged, Index};
+use crate::{SeatIndex, Won};
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use sha2::{Digest, Sha256};
 use std::{borrow::Cow, fmt, str::FromStr};
@@ -45,6 +47,9 @@ pub struct Area {
     /// Its outline as a polygon; empty if unknown.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub outline: Vec<Point>,
+    /// What a seat of it costs, unless the show says otherwise.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub price: Option<Won>,
 }
 
 /// A row of seats.
@@ -124,6 +129,10 @@ pub struct Plan {
     pub shapes: Vec<Shape>,
     /// Width and height of the drawing.
     pub size: Point,
+    /// See [`Plan::index`].
+    #[serde(skip)]
+    #[schema(ignore)]
+    pub arranged: Arranged,
 }
 
 /// One thing that is wrong with a plan, and where.
@@ -157,11 +166,35 @@ impl Plan {
         import::import(json)
     }
 
+    /// The same plan in the pretix format. What that can't say is left out: kinds of seats, and neighbours and outlines that
+    /// don't follow from where the seats stand.
+    #[must_use]
+    pub fn to_pretix(&self) -> serde_json::Value {
+        export::pretix(self)
+    }
+
+    /// What a seat of a category costs by the plan: the price of the areas that have such seats, if those that have a price
+    /// agree.
+    #[must_use]
+    pub fn price_of(&self, category: usize) -> Option<Won> {
+        let of_category = self.seats.iter().filter(|seat| usize::from(seat.category) == category);
+        let rows = of_category.filter_map(|seat| self.rows.get(seat.row as usize));
+        let mut prices = rows.filter_map(|row| self.areas.get(usize::from(row.area))?.price);
+        let first = prices.next()?;
+        prices.all(|price| price == first).then_some(first)
+    }
+
     /// The plan's name in the log: SHA-256 of its canonical JSON (serde's, fields in the order of the types).
     #[must_use]
     pub fn hash(&self) -> PlanHash {
         let json = serde_json::to_vec(self).expect("a plan has string keys and finite numbers");
         PlanHash(Sha256::digest(&json).into())
+    }
+
+    /// Its seats, arranged for finding; made when it is first asked for. A plan isn't changed any more then.
+    #[must_use]
+    pub fn index(&self) -> &Index {
+        self.arranged.get(self)
     }
 
     /// A seat, or `None` if the plan has no such seat.

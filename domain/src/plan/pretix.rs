@@ -5,7 +5,8 @@ use super::loose::{List, Object, Scalar};
 use super::problems::{Problems, unreadable};
 use super::shapes::{RawShape, color};
 use super::{Area, Category, Plan, Point, Problem, Row, Seat, SeatKind, Shape, geometry};
-use crate::limits::{CATEGORIES_MAX, COORDINATE_MAX, NAME_CHARS_MAX, PLAN_AREAS_MAX, PLAN_SEATS_MAX};
+use crate::Won;
+use crate::limits::{CATEGORIES_MAX, COORDINATE_MAX, NAME_CHARS_MAX, PLAN_AREAS_MAX, PLAN_SEATS_MAX, PRICE_MAX_WON};
 use serde::Deserialize;
 use std::collections::{HashMap, HashSet};
 use std::fmt::Display;
@@ -85,6 +86,8 @@ pub(super) fn read(json: &[u8]) -> Result<Plan, Vec<Problem>> {
 pub(super) struct Reader {
     pub(super) problems: Problems,
     categories: Vec<Category>,
+    /// What each costs, where the plan says it in whole won.
+    prices: Vec<Option<Won>>,
     by_name: HashMap<String, u16>,
     areas: Vec<Area>,
     rows: Vec<Row>,
@@ -112,9 +115,10 @@ impl Reader {
             self.problems.add("/zones", "too_many", format!("a plan has at most {PLAN_AREAS_MAX} zones, and as many drawings"));
         }
         let size = self.size(&raw.size);
-        let Reader { problems, categories, areas, rows, seats, shapes, .. } = self;
-        let plan = problems.none_or(Plan { name, categories, areas, rows, seats, shapes, size: size.unwrap_or_default() })?;
-        Ok(finished(plan, size.is_none()))
+        let Reader { problems, categories, prices, areas, rows, seats, shapes, .. } = self;
+        let drawn = size.unwrap_or_default();
+        let plan = problems.none_or(Plan { name, categories, areas, rows, seats, shapes, size: drawn, ..Plan::default() })?;
+        Ok(finished(plan, &prices, size.is_none()))
     }
 
     fn read_categories(&mut self, categories: &List<RawCategory>) {
@@ -129,6 +133,7 @@ impl Reader {
             if self.by_name.insert(name.clone(), self.categories.len() as u16).is_some() {
                 self.problems.add(format_args!("{path}/name"), "duplicate_category", format!("there are two categories {name:?}"));
             }
+            self.prices.push(whole(&raw.price));
             self.categories.push(Category { name, color: color(&raw.color).unwrap_or_else(|| GREY.to_owned()) });
             if self.categories.len() > CATEGORIES_MAX {
                 self.problems.add("/categories", "too_many", format!("a plan has at most {CATEGORIES_MAX} categories"));
@@ -146,7 +151,7 @@ impl Reader {
             self.row(&format!("{path}/rows/{at}"), row, origin);
         }
         if self.seats.len() > before {
-            self.areas.push(Area { name, outline: Vec::new() });
+            self.areas.push(Area { name, outline: Vec::new(), price: None });
         }
         for (at, shape) in self.items(format_args!("{path}/areas"), &raw.areas) {
             let shape = self.shape(&format!("{path}/areas/{at}"), shape, origin);
@@ -315,15 +320,25 @@ fn count(zones: &List<RawZone>) -> usize {
     zones.iter().map(|(_, zone)| rows(zone)).sum()
 }
 
+/// A price in whole won that a seat may have.
+fn whole(price: &Scalar) -> Option<Won> {
+    let Scalar::Number(price) = price else { return None };
+    let may_be = (1.0..=PRICE_MAX_WON as f64).contains(price) && price.fract() == 0.0;
+    if may_be { Won::new(*price as i64) } else { None }
+}
+
 /// What the format doesn't say: who sits beside whom, where areas end, how large the drawing is.
-fn finished(mut plan: Plan, unsized_: bool) -> Plan {
+fn finished(mut plan: Plan, prices: &[Option<Won>], unsized_: bool) -> Plan {
     let pitch = geometry::link(&mut plan);
-    let mut by_area: Vec<Vec<Point>> = vec![Vec::new(); plan.areas.len()];
+    let mut by_area: Vec<Vec<(Point, u16)>> = vec![Vec::new(); plan.areas.len()];
     for seat in &plan.seats {
-        by_area[usize::from(plan.rows[seat.row as usize].area)].push(seat.position);
+        by_area[usize::from(plan.rows[seat.row as usize].area)].push((seat.position, seat.category));
     }
     for (area, seats) in plan.areas.iter_mut().zip(by_area) {
-        area.outline = geometry::outline(seats.into_iter(), pitch.max(1.0));
+        let category = seats.first().map(|(_, category)| *category);
+        let only = category.filter(|only| seats.iter().all(|(_, category)| category == only));
+        area.price = only.and_then(|only| prices[usize::from(only)]);
+        area.outline = geometry::outline(seats.into_iter().map(|(position, _)| position), pitch.max(1.0));
     }
     if unsized_ {
         let corners = || plan.areas.iter().flat_map(|area| &area.outline);

@@ -59,8 +59,8 @@ fn dates(dates: &[Date], sale_opens_at: Timestamp) -> Result<(), Refusal> {
     Ok(())
 }
 
-/// The price of each of the plan's categories, in the plan's order; nothing for a category that no seat uses and nobody
-/// priced.
+/// The price of each of the plan's categories, in the plan's order: the show's, else the plan's own; nothing for a category
+/// that no seat uses and nobody priced.
 pub(crate) fn prices_by_category(plan: &Plan, prices: &[CategoryPrice]) -> Result<Vec<CategoryPrice>, Refusal> {
     let mut known: HashMap<&str, Option<Won>> = plan.categories.iter().map(|category| (category.name.as_str(), None)).collect();
     for (at, CategoryPrice { category, price }) in prices.iter().enumerate() {
@@ -73,7 +73,7 @@ pub(crate) fn prices_by_category(plan: &Plan, prices: &[CategoryPrice]) -> Resul
         within(&format!("/prices/{at}/price"), price.get(), 1..=PRICE_MAX_WON)?;
     }
     let used: HashSet<u16> = plan.seats.iter().map(|seat| seat.category).collect();
-    let of_category = |(at, name): (usize, &String)| match known[name.as_str()] {
+    let of_category = |(at, name): (usize, &String)| match known[name.as_str()].or_else(|| plan.price_of(at)) {
         Some(price) => Ok(CategoryPrice { category: name.clone(), price }),
         None if used.contains(&(at as u16)) => refuse(Reason::Invalid, format!("/prices: category {name:?} has seats and no price")),
         None => Ok(CategoryPrice { category: name.clone(), price: Won::ZERO }),

@@ -3,6 +3,7 @@
 use crate::event::{Actor, Ask};
 use crate::plan::{Plan, PlanHash};
 use crate::refusal::{Reason, Refusal, refuse};
+use crate::seating::Adjacency;
 use crate::waiting_room::LineRules;
 use crate::{AccountId, PerformanceId, ShowId, Timestamp, Won};
 use cqrs_es::event_sink::EventSink;
@@ -56,21 +57,36 @@ pub struct Policies {
     pub session_seconds: u32,
     /// How the line works.
     pub line: LineRules,
+    /// Whether a choice that leaves a single seat alone is refused, if another of the same size doesn't.
+    pub no_orphans: bool,
+    /// How "so many seats together, from this one on" is answered.
+    pub adjacency: Adjacency,
 }
 
 impl Default for Policies {
-    /// 4 seats, 120 s to choose, 300 s to pay, 500 people inside for at most 15 minutes, drawn from the lobby.
+    /// 4 seats, 120 s to choose, 300 s to pay, 500 people inside for at most 15 minutes, drawn from the lobby; single seats
+    /// may be left.
     fn default() -> Self {
-        let line = LineRules::default();
-        Policies { seats_per_person: 4, hold_seconds: 120, payment_seconds: 300, capacity: 500, session_seconds: 900, line }
+        Policies {
+            seats_per_person: 4,
+            hold_seconds: 120,
+            payment_seconds: 300,
+            capacity: 500,
+            session_seconds: 900,
+            line: LineRules::default(),
+            no_orphans: false,
+            adjacency: Adjacency::Best,
+        }
     }
 }
 
 impl Policies {
-    /// The rules of the 2024 system: holds of 10 s, payment within 60 s, 100 people inside as they come, 10 s to claim a pass.
+    /// The rules of the 2024 system: holds of 10 s, payment within 60 s, 100 people inside as they come, 10 s to claim a pass,
+    /// and its way from the chosen seat to the others.
     #[must_use]
     pub fn original() -> Self {
-        Policies { hold_seconds: 10, payment_seconds: 60, capacity: 100, line: LineRules::original(), ..Policies::default() }
+        let (line, adjacency) = (LineRules::original(), Adjacency::Original);
+        Policies { hold_seconds: 10, payment_seconds: 60, capacity: 100, line, adjacency, ..Policies::default() }
     }
 }
 
@@ -85,7 +101,7 @@ pub struct Details {
     pub plan: PlanHash,
     /// Its dates, at least one.
     pub dates: Vec<Date>,
-    /// A price for each category that the plan's seats use.
+    /// A price for each category that the plan's seats use; where the plan itself has one, it may be left out.
     pub prices: Vec<CategoryPrice>,
     /// Before this, nobody gets in.
     pub sale_opens_at: Timestamp,

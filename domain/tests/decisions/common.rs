@@ -64,8 +64,8 @@ pub(crate) fn plan() -> Arc<Plan> {
         category: u16::from(at >= 16),
         position: Point { x: (at % 8 * 10) as f32, y: (at / 8 * 10) as f32 },
         kind: if at == 23 { SeatKind::Wheelchair } else { SeatKind::Standard },
-        left: None,
-        right: None,
+        left: (!at.is_multiple_of(8)).then(|| SeatIndex(at - 1)),
+        right: (at % 8 < 7).then_some(SeatIndex(at + 1)),
     };
     let category = |name: &str| Category { name: name.to_owned(), color: "#000000".to_owned() };
     Arc::new(Plan {
@@ -88,7 +88,15 @@ pub(crate) fn rules() -> LineRules {
 
 /// 2 seats a person, 100 s to choose, 300 s to pay, 3 people inside for 500 s.
 pub(crate) fn policies() -> Policies {
-    Policies { seats_per_person: 2, hold_seconds: 100, payment_seconds: 300, capacity: 3, session_seconds: 500, line: rules() }
+    Policies {
+        seats_per_person: 2,
+        hold_seconds: 100,
+        payment_seconds: 300,
+        capacity: 3,
+        session_seconds: 500,
+        line: rules(),
+        ..Policies::default()
+    }
 }
 
 pub(crate) fn fan(number: u128) -> Actor {

@@ -1,14 +1,16 @@
 use crate::common::{PRICES, SYSTEM, at, curtain, fan, id, opening, performance, person, seats, show};
 use crate::sale::{booking_id, hold_id, payment_id, refund_id};
 use crate::world::{World, open_line, schedule};
+use socketing_domain::draw::Digest;
 use socketing_domain::event::{Event, StreamId};
 use socketing_domain::performance::{Command as Seats, Means, Release};
 use socketing_domain::plan::PlanHash;
 use socketing_domain::refusal::Reason;
 use socketing_domain::reply::{BookingState, EntryState, PaymentState, Reply};
+use socketing_domain::seating::Wishes;
 use socketing_domain::unit::{Command, SHARDS, Unit, UnitId};
 use socketing_domain::waiting_room::Departure;
-use socketing_domain::{PartyId, Refusal, account, party, performance as seats_of, show as shows, waiting_room as line, wallet};
+use socketing_domain::{PartyId, Refusal, SeatIndex, account, party, performance as seats_of, show as shows, waiting_room as line, wallet};
 use std::collections::HashSet;
 
 fn join(who: u128, party: Option<PartyId>) -> Command {
@@ -419,8 +421,36 @@ fn commands() -> Vec<Command> {
         pay(1),
         confirm(1),
     ];
+    let reason = || "a test".to_owned();
     commands.extend(
         [
+            line::Command::CommitDraw { commitment: Digest([1; 32]) },
+            line::Command::RevealSeed { seed: Digest([2; 32]) },
+            line::Command::GiveBeacon { value: "7".to_owned(), source: "a lottery".to_owned() },
+            line::Command::ClaimPass,
+            line::Command::SendAway { account: person(1) },
+            line::Command::PauseLine { reason: reason() },
+            line::Command::ResumeLine { reason: reason() },
+            line::Command::DrainLine { reason: reason() },
+            line::Command::ChangeLimits { capacity: 5, admissions_per_minute: Some(60), reason: reason() },
+            line::Command::Evict { account: person(1), reason: reason() },
+        ]
+        .map(Command::Line),
+    );
+    commands.extend(
+        [
+            party::Command::FormParty { terms: party::Terms::default() },
+            party::Command::WithdrawInvitation { friend: person(2) },
+            party::Command::JoinParty,
+            party::Command::ExpelMember { member: person(2) },
+            party::Command::HandOver { member: person(2) },
+        ]
+        .map(|command| Command::Party(party_id(), command)),
+    );
+    commands.extend(
+        [
+            Seats::HoldBest { hold: hold_id(1), wishes: Wishes { near: Some(SeatIndex(4)), ..Wishes::of(2) } },
+            Seats::ClaimSeat { hold: hold_id(1), seat: SeatIndex(4) },
             Seats::ExtendHold { hold: hold_id(1) },
             Seats::ReleaseHold { hold: hold_id(1) },
             Seats::FailPayment { payment: payment_id(1), reason: "insufficient_funds".to_owned() },
@@ -442,5 +472,5 @@ fn every_command_is_written_and_read_again_under_its_name() {
         assert_eq!(inner["command"], command.name());
         seen.insert(command.name());
     }
-    assert_eq!(seen.len(), 25, "every command is among them: {seen:?}");
+    assert_eq!(seen.len(), 42, "every command is among them: {seen:?}");
 }

@@ -149,7 +149,8 @@ fn a_seat_whose_time_ran_out_can_be_had_though_no_timer_ran() {
 #[test]
 fn ones_own_older_hold_goes_when_the_new_one_succeeds() {
     let mine = sale([held(1, [4, 5], 0), held(2, [6], 0)]);
-    mine.when(inside(&[1], at(5), hold(11, [5, 7]))).then([released(1, [4, 5], Release::Replaced), held_by(&[1], 11, [5, 7], 5)]);
+    mine.when(inside(&[1], at(5), hold(11, [5, 7]))).then([released(1, [4, 5], Release::Replaced), held_by(&[1], 11, [5, 7], 0)]);
+    mine.when(inside(&[1], at(5), hold(11, [7]))).then([released(1, [4, 5], Release::Replaced), held_by(&[1], 11, [7], 5)]);
     mine.when(inside(&[1], at(5), hold(11, [5, 6]))).then_refused(Reason::SeatTaken);
     mine.when(inside(&[1], at(100), hold(11, [5]))).then([released(1, [4, 5], Release::Expired), held_by(&[1], 11, [5], 100)]);
 }
@@ -162,7 +163,7 @@ fn a_party_has_one_hold_together() {
     ours.when(by_the_second).then([
         released(1, [0], Release::Replaced),
         released(2, [1], Release::Replaced),
-        held_by(&[2, 1], 11, [0, 1, 2], 5),
+        held_by(&[2, 1], 11, [0, 1, 2], 0),
     ]);
     let together = sale([held_by(&[1, 2], 1, [0, 1], 0)]);
     let mut again = inside(&[1, 2], at(5), hold(11, [2]));

@@ -1,6 +1,7 @@
 //! Given what happened, when something is asked, then this happens: every command of every aggregate, refusals included.
 
 mod account;
+mod best;
 mod bookings;
 mod common;
 mod hall;
@@ -13,6 +14,7 @@ mod party;
 mod payments;
 mod random;
 mod sale;
+mod shares;
 mod show;
 mod snapshots;
 mod wallet;

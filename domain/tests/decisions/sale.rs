@@ -36,6 +36,8 @@ pub(crate) fn scheduled() -> Event {
         seats_per_person: 2,
         hold_seconds: 100,
         payment_seconds: 300,
+        no_orphans: false,
+        adjacency: Default::default(),
     }
 }
 
@@ -46,14 +48,17 @@ pub(crate) fn sale(past: impl IntoIterator<Item = Event>) -> Given<Performance> 
 
 /// Asks as someone who isn't inside.
 pub(crate) fn outside(actor: Actor, now: Timestamp, command: Command) -> Question {
-    Ask { command, actor, now, facts: OwnedFacts { plan: Some(plan()), admission: None } }
+    Ask { command, actor, now, facts: OwnedFacts { plan: Some(plan()), admission: None, agreement: None } }
 }
 
 /// Asks as the first of these people, who are inside together.
 pub(crate) fn inside(people: &[u128], now: Timestamp, command: Command) -> Question {
     let party = (people.len() > 1).then(|| id(7));
     let members = people.iter().map(|number| person(*number)).collect();
-    Ask { facts: OwnedFacts { plan: Some(plan()), admission: Some((party, members)) }, ..outside(fan(people[0]), now, command) }
+    Ask {
+        facts: OwnedFacts { plan: Some(plan()), admission: Some((party, members)), agreement: None },
+        ..outside(fan(people[0]), now, command)
+    }
 }
 
 pub(crate) fn system(now: Timestamp, command: Command) -> Question {
@@ -72,6 +77,7 @@ pub(crate) fn held_by<const N: usize>(people: &[u128], number: u128, numbers: [u
         members: people.iter().map(|number| person(*number)).collect(),
         seats: seats(numbers),
         expires_at: at(since + 100),
+        extended: false,
     }
 }
 

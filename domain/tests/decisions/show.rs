@@ -2,7 +2,7 @@ use crate::common::{PRICES, SYSTEM, at, curtain, fan, given, id, opening, perfor
 use socketing_domain::Timestamp;
 use socketing_domain::event::{Actor, Ask};
 use socketing_domain::limits::{CATEGORIES_MAX, EVENT_BYTES_MAX, NAME_CHARS_MAX, PERFORMANCES_MAX, PRICE_MAX_WON};
-use socketing_domain::plan::{Category, Plan, PlanHash};
+use socketing_domain::plan::{Area, Category, Plan, PlanHash};
 use socketing_domain::refusal::Reason;
 use socketing_domain::show::{Command, Date, Details, Event, Policies, Show, Text};
 use socketing_domain::waiting_room::{LineRules, Mode};
@@ -85,6 +85,19 @@ fn texts_and_dates_are_held_against_their_bounds() {
 }
 
 #[test]
+fn where_the_plan_has_a_price_the_show_may_leave_it_out() {
+    let mut priced = (*plan()).clone();
+    priced.areas = vec![Area { name: "Floor".to_owned(), outline: Vec::new(), price: Some(crate::common::won(70_000)) }];
+    let draft = |prices, plan: &Plan| {
+        let details = Details { prices, ..details() };
+        given::<Show>([]).when(ask(fan(1), Command::CreateShow { show: show(), details }, Some(Arc::new(plan.clone()))))
+    };
+    assert!(draft(vec![price("R", 110_000)], &priced).accepted());
+    assert!(draft(Vec::new(), &priced).accepted());
+    draft(vec![price("R", 110_000)], &plan()).then_invalid("/prices");
+}
+
+#[test]
 fn prices_fit_the_plan() {
     let priced = |prices| Details { prices, ..details() };
     let (r, s) = (price("R", 1), price("S", 100_000_000));
@@ -152,6 +165,7 @@ fn the_largest_show_fits_into_an_event() {
             capacity: 1_000_000,
             session_seconds: 86_400,
             line: LineRules { mode: Mode::FirstCome, admissions_per_minute: Some(60_000), claim_seconds: 3_600, lobby_seconds: 604_800 },
+            ..Policies::default()
         },
         ..details()
     };

@@ -7,6 +7,7 @@ use socketing_domain::hall::Hall;
 use socketing_domain::limits::{EVENT_BYTES_MAX, EVENTS_PER_COMMAND_MAX};
 use socketing_domain::performance::Performance;
 use socketing_domain::plan::{Plan, PlanHash};
+use socketing_domain::show::Policies;
 use socketing_domain::snapshot;
 use socketing_domain::unit::{Command, Context, Unit, UnitId};
 use socketing_domain::waiting_room::WaitingRoom;
@@ -23,9 +24,14 @@ pub(crate) struct World {
 impl World {
     /// A hall on sale: the plan and policies of the tests, from second 0 on until the curtain.
     pub(crate) fn on_sale(curtain: Timestamp) -> World {
+        World::on_sale_by(curtain, policies())
+    }
+
+    /// The same by other rules.
+    pub(crate) fn on_sale_by(curtain: Timestamp, policies: Policies) -> World {
         let unit = Unit::new(UnitId::Performance(performance()));
         let mut world = World { now: at(-10), unit, log: Vec::new(), plan: plan() };
-        world.ask(SYSTEM, schedule(curtain)).unwrap();
+        world.ask(SYSTEM, schedule_by(curtain, policies)).unwrap();
         world.ask(SYSTEM, open_line()).unwrap();
         world
     }
@@ -107,13 +113,17 @@ impl World {
 }
 
 pub(crate) fn schedule(curtain: Timestamp) -> Command {
+    schedule_by(curtain, policies())
+}
+
+fn schedule_by(curtain: Timestamp, policies: Policies) -> Command {
     Command::Performance(seats::Command::Schedule {
         show: show(),
         plan: PlanHash([7; 32]),
         starts_at: curtain,
         sale_opens_at: opening(),
         prices: vec![price("R", PRICES[0]), price("S", PRICES[1])],
-        policies: policies(),
+        policies,
     })
 }
 

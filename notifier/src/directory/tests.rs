@@ -102,7 +102,7 @@ fn a_party_concerns_its_people_and_whom_the_event_is_about() {
     use party::Event as E;
     let (mut run, id) = (Run::new(), PartyId::new());
     let [leader, friend, guest, other] = std::array::from_fn(|_| AccountId::new());
-    let formed = E::PartyFormed { party: id, performance: run.performance, leader };
+    let formed = E::PartyFormed { party: id, performance: run.performance, leader, terms: Default::default(), unused_until: None };
     assert_eq!(run.party(id, formed), whole(&[leader]));
     assert_eq!(run.party(id, E::FriendInvited { account: friend }), whole(&[leader, friend]));
     assert_eq!(run.party(id, E::FriendInvited { account: guest }), whole(&[leader, guest]), "the other guest isn't told");
@@ -113,6 +113,21 @@ fn a_party_concerns_its_people_and_whom_the_event_is_about() {
     assert_eq!(frozen, [(leader, Share::Whole), (friend, Share::Whole), (guest, Share::Notice)]);
     assert_eq!(run.party(id, E::MemberLeft { account: friend }), whole(&[leader, friend]));
     assert_eq!(run.party(id, E::FriendInvited { account: guest }), whole(&[leader, guest]));
+}
+
+#[test]
+fn a_party_by_link_concerns_whoever_comes_leads_and_goes() {
+    use party::Event as E;
+    let (mut run, id) = (Run::new(), PartyId::new());
+    let [leader, friend, other] = std::array::from_fn(|_| AccountId::new());
+    run.party(id, E::PartyFormed { party: id, performance: run.performance, leader, terms: Default::default(), unused_until: None });
+    assert_eq!(run.party(id, E::MemberJoined { account: friend }), whole(&[leader, friend]));
+    assert_eq!(run.party(id, E::MemberJoined { account: other }), whole(&[leader, friend, other]));
+    assert_eq!(run.party(id, E::MemberExpelled { account: other }), whole(&[leader, friend, other]), "who is sent away is told");
+    assert_eq!(run.party(id, E::LeaderChanged { leader: friend }), whole(&[friend, leader]));
+    assert_eq!(run.party(id, E::MemberLeft { account: leader }), whole(&[friend, leader]));
+    assert_eq!(run.party(id, E::PartyEnded { reason: party::Ending::Dissolved }), whole(&[friend]));
+    assert_eq!(run.hall.len(), 0);
 }
 
 #[test]

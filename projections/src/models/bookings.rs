@@ -52,6 +52,8 @@ struct Booking {
     payment_id: Option<Uuid>,
     payment_failure: Option<String>,
     booked_at: i64,
+    share_group: Option<Uuid>,
+    share_all_or_none: bool,
 }
 
 async fn write(tx: &mut PgConnection, events: &[Recorded]) -> Result<(), HandlerError> {
@@ -60,16 +62,23 @@ async fn write(tx: &mut PgConnection, events: &[Recorded]) -> Result<(), Handler
         return Ok(());
     }
     let mut rows = load(tx, touched).await?;
-    let mut lines: Vec<(Key, &Line)> = Vec::new();
+    let (mut lines, mut reseated): (BTreeMap<Key, &[Line]>, Vec<Key>) = (BTreeMap::new(), Vec::new());
     for event in events {
         let Event::Performance(seats) = &event.event else { continue };
         let performance = performance_of(event)?.0;
         if let Seats::SeatsBooked { booking, lines: booked, .. } = seats {
-            lines.extend(booked.iter().map(|line| ((performance, booking.0), line)));
+            lines.insert((performance, booking.0), booked);
         }
+        if let Seats::SharesReseated { shares, .. } = seats {
+            lines.extend(shares.iter().map(|share| ((performance, share.booking.0), share.lines.as_slice())));
+            reseated.extend(shares.iter().map(|share| (performance, share.booking.0)));
+        }
+        share(&mut rows, performance, event, seats)?;
         apply(&mut rows, performance, event, seats)?;
     }
     store(tx, rows.into_values().collect()).await?;
+    delete_lines(tx, reseated).await?;
+    let lines: Vec<(Key, &Line)> = lines.iter().flat_map(|(key, lines)| lines.iter().map(|line| (*key, line))).collect();
     store_lines(tx, &lines).await
 }
 
@@ -83,8 +92,25 @@ fn booking_of(event: &Seats) -> Option<Uuid> {
         | Seats::BookingCancelled { booking, .. }
         | Seats::RefundDue { booking, .. }
         | Seats::RefundCompleted { booking, .. } => Some(booking.0),
-        Seats::PerformanceScheduled { .. } | Seats::SeatsHeld { .. } | Seats::HoldExtended { .. } | Seats::HoldReleased { .. } => None,
+        Seats::PerformanceScheduled { .. }
+        | Seats::SeatsHeld { .. }
+        | Seats::HoldExtended { .. }
+        | Seats::HoldReleased { .. }
+        | Seats::SeatClaimed { .. }
+        | Seats::SharesOpened { .. }
+        | Seats::SharesReseated { .. } => None,
     }
+}
+
+/// Bookings that are shares of one block are told so.
+fn share(rows: &mut BTreeMap<Key, Booking>, performance: Uuid, event: &Recorded, seats: &Seats) -> Result<(), HandlerError> {
+    let Seats::SharesOpened { group, bookings, all_or_none, .. } = seats else { return Ok(()) };
+    for id in bookings {
+        let row = rows.get_mut(&(performance, id.0)).ok_or_else(|| HandlerError::misfit(event, format!("booking {id} isn't there")))?;
+        row.share_group = Some(group.0);
+        row.share_all_or_none = *all_or_none;
+    }
+    Ok(())
 }
 
 fn touched(events: &[Recorded]) -> Result<BTreeSet<Key>, HandlerError> {
@@ -94,6 +120,10 @@ fn touched(events: &[Recorded]) -> Result<BTreeSet<Key>, HandlerError> {
             && let Some(booking) = booking_of(seats)
         {
             keys.insert((performance_of(event)?.0, booking));
+        }
+        if let Event::Performance(Seats::SharesOpened { bookings, .. }) = &event.event {
+            let performance = performance_of(event)?.0;
+            keys.extend(bookings.iter().map(|id| (performance, id.0)));
         }
     }
     Ok(keys)
@@ -116,6 +146,8 @@ fn apply(rows: &mut BTreeMap<Key, Booking>, performance: Uuid, event: &Recorded,
             payment_id: None,
             payment_failure: None,
             booked_at: signed(event.position),
+            share_group: None,
+            share_all_or_none: false,
         };
         let known = rows.insert((performance, id), row);
         return known.map_or(Ok(()), |_| Err(HandlerError::misfit(event, format!("booking {id} exists already"))));
@@ -146,7 +178,7 @@ impl Booking {
             }
             Seats::BookingCancelled { reason, .. } => self.become_state(match reason {
                 Cancellation::Buyer => "cancelled",
-                Cancellation::Expired => "expired",
+                Cancellation::Expired | Cancellation::OtherShareUnpaid => "expired",
             }),
             Seats::RefundDue { payment, amount, .. } => {
                 self.refund_due += amount.get();
@@ -160,7 +192,10 @@ impl Booking {
             | Seats::PerformanceScheduled { .. }
             | Seats::SeatsHeld { .. }
             | Seats::HoldExtended { .. }
-            | Seats::HoldReleased { .. } => {}
+            | Seats::HoldReleased { .. }
+            | Seats::SeatClaimed { .. }
+            | Seats::SharesOpened { .. }
+            | Seats::SharesReseated { .. } => {}
         }
     }
 
@@ -188,13 +223,14 @@ async fn store(tx: &mut PgConnection, rows: Vec<Booking>) -> Result<(), HandlerE
     let numbers = |of: fn(&Booking) -> i64| rows.iter().map(of).collect::<Vec<i64>>();
     sqlx::query(
         "insert into bookings (performance_id, booking_id, account_id, state, total, paid, sold_with, refund_due, refund_completed, pay_by,
-                               payment_id, payment_failure, booked_at)
+                               payment_id, payment_failure, booked_at, share_group, share_all_or_none)
          select * from unnest($1::uuid[], $2::uuid[], $3::uuid[], $4::text[], $5::bigint[], $6::bigint[], $7::uuid[], $8::bigint[],
-                              $9::bigint[], $10::timestamptz[], $11::uuid[], $12::text[], $13::bigint[])
+                              $9::bigint[], $10::timestamptz[], $11::uuid[], $12::text[], $13::bigint[], $14::uuid[], $15::bool[])
          on conflict (performance_id, booking_id) do update
              set state = excluded.state, paid = excluded.paid, sold_with = excluded.sold_with, refund_due = excluded.refund_due,
                  refund_completed = excluded.refund_completed, payment_id = excluded.payment_id,
-                 payment_failure = excluded.payment_failure",
+                 payment_failure = excluded.payment_failure, share_group = excluded.share_group,
+                 share_all_or_none = excluded.share_all_or_none",
     )
     .bind(ids(|row| row.performance_id))
     .bind(ids(|row| row.booking_id))
@@ -209,9 +245,29 @@ async fn store(tx: &mut PgConnection, rows: Vec<Booking>) -> Result<(), HandlerE
     .bind(rows.iter().map(|row| row.payment_id).collect::<Vec<Option<Uuid>>>())
     .bind(rows.iter().map(|row| row.payment_failure.as_deref()).collect::<Vec<Option<&str>>>())
     .bind(numbers(|row| row.booked_at))
+    .bind(rows.iter().map(|row| row.share_group).collect::<Vec<Option<Uuid>>>())
+    .bind(rows.iter().map(|row| row.share_all_or_none).collect::<Vec<bool>>())
     .execute(tx)
     .await
     .map_err(HandlerError::database("write bookings"))?;
+    Ok(())
+}
+
+/// Takes away the seats that shares had before they changed them.
+async fn delete_lines(tx: &mut PgConnection, keys: Vec<Key>) -> Result<(), HandlerError> {
+    if keys.is_empty() {
+        return Ok(());
+    }
+    let (performances, bookings): (Vec<Uuid>, Vec<Uuid>) = keys.into_iter().unzip();
+    sqlx::query(
+        "delete from booking_lines l using unnest($1::uuid[], $2::uuid[]) as gone (performance_id, booking_id)
+         where l.performance_id = gone.performance_id and l.booking_id = gone.booking_id",
+    )
+    .bind(performances)
+    .bind(bookings)
+    .execute(tx)
+    .await
+    .map_err(HandlerError::database("delete booking_lines"))?;
     Ok(())
 }
 

@@ -4,7 +4,7 @@ use super::expect_rows;
 use crate::projection::{HandlerError, Model, Projection};
 use futures::future::{BoxFuture, FutureExt};
 use socketing_domain::event::{Event, Recorded, StreamId};
-use socketing_domain::party;
+use socketing_domain::party::{self, Pays, Picks, Terms};
 use sqlx::postgres::PgConnection;
 use std::collections::BTreeMap;
 use uuid::Uuid;
@@ -33,26 +33,31 @@ impl Projection for Parties {
     }
 }
 
-/// What a batch says. A party is formed before anything else happens in it, and frozen after everything else, so the
-/// statements may go in that order.
+/// What a batch says. A party is formed before anything else happens in it, and of what changes the last word counts, so
+/// the statements may go in that order.
 #[derive(Default)]
 struct Batch {
     formed: Vec<Formed>,
+    /// Who leads, which party stands frozen and on which place, and which has ended, by the last event that says so.
+    changed: BTreeMap<(Uuid, Uuid), Changed>,
     /// The last state of each person in each party.
     members: BTreeMap<(Uuid, Uuid, Uuid), &'static str>,
-    frozen: Vec<Frozen>,
 }
 
 struct Formed {
     performance: Uuid,
     party: Uuid,
     leader: Uuid,
+    terms: Terms,
 }
 
-struct Frozen {
-    performance: Uuid,
-    party: Uuid,
-    entry: Uuid,
+/// What became of a party, where it is said.
+#[derive(Default)]
+struct Changed {
+    leader: Option<Uuid>,
+    /// The place it waits on; within, none once that is gone.
+    entry: Option<Option<Uuid>>,
+    ended: bool,
 }
 
 async fn write(tx: &mut PgConnection, events: &[Recorded]) -> Result<(), HandlerError> {
@@ -63,7 +68,7 @@ async fn write(tx: &mut PgConnection, events: &[Recorded]) -> Result<(), Handler
     let Some(first) = events.first() else { return Ok(()) };
     insert_parties(tx, &batch.formed).await?;
     store_members(tx, &batch.members).await?;
-    freeze(tx, &batch.frozen, first).await
+    change(tx, &batch.changed, first).await
 }
 
 impl Batch {
@@ -74,16 +79,22 @@ impl Batch {
         let Event::Party(what) = &event.event else { return Ok(()) };
         let (performance, party) = (performance.0, party.0);
         let (account, state) = match what {
-            party::Event::PartyFormed { leader, .. } => {
-                self.formed.push(Formed { performance, party, leader: leader.0 });
+            party::Event::PartyFormed { leader, terms, .. } => {
+                self.formed.push(Formed { performance, party, leader: leader.0, terms: *terms });
                 (leader, "member")
             }
+            party::Event::InvitationWithdrawn { account } => (account, "withdrawn"),
+            party::Event::MemberJoined { account } => (account, "member"),
+            party::Event::MemberExpelled { account } => (account, "expelled"),
             party::Event::FriendInvited { account } => (account, "invited"),
             party::Event::InvitationAccepted { account } => (account, "member"),
             party::Event::InvitationDeclined { account } => (account, "declined"),
             party::Event::MemberLeft { account } => (account, "left"),
-            party::Event::PartyFrozen { entry, .. } => {
-                self.frozen.push(Frozen { performance, party, entry: entry.0 });
+            party::Event::LeaderChanged { .. }
+            | party::Event::PartyFrozen { .. }
+            | party::Event::PartyThawed { .. }
+            | party::Event::PartyEnded { .. } => {
+                self.changed.entry((performance, party)).or_default().take(what);
                 return Ok(());
             }
         };
@@ -92,12 +103,46 @@ impl Batch {
     }
 }
 
+impl Changed {
+    fn take(&mut self, event: &party::Event) {
+        match event {
+            party::Event::LeaderChanged { leader } => self.leader = Some(leader.0),
+            party::Event::PartyFrozen { entry, .. } => self.entry = Some(Some(entry.0)),
+            party::Event::PartyThawed { .. } => self.entry = Some(None),
+            party::Event::PartyEnded { .. } => self.ended = true,
+            _ => {}
+        }
+    }
+}
+
+/// As the table has it.
+const fn picks(terms: Terms) -> &'static str {
+    match terms.picks {
+        Picks::Anyone => "anyone",
+        Picks::Leader => "leader",
+    }
+}
+
+/// As the table has it.
+const fn pays(terms: Terms) -> &'static str {
+    match terms.pays {
+        Pays::Chooser => "chooser",
+        Pays::Leader => "leader",
+        Pays::Shares => "shares",
+        Pays::AllOrNone => "all_or_none",
+    }
+}
+
 async fn insert_parties(tx: &mut PgConnection, formed: &[Formed]) -> Result<(), HandlerError> {
     let column = |of: fn(&Formed) -> Uuid| formed.iter().map(of).collect::<Vec<Uuid>>();
-    sqlx::query("insert into parties (performance_id, party_id, leader) select * from unnest($1::uuid[], $2::uuid[], $3::uuid[])")
+    let sql = "insert into parties (performance_id, party_id, leader, picks, pays)
+               select * from unnest($1::uuid[], $2::uuid[], $3::uuid[], $4::text[], $5::text[])";
+    sqlx::query(sql)
         .bind(column(|party| party.performance))
         .bind(column(|party| party.party))
         .bind(column(|party| party.leader))
+        .bind(formed.iter().map(|party| picks(party.terms)).collect::<Vec<&str>>())
+        .bind(formed.iter().map(|party| pays(party.terms)).collect::<Vec<&str>>())
         .execute(tx)
         .await
         .map_err(HandlerError::database("write parties"))?;
@@ -121,19 +166,26 @@ async fn store_members(tx: &mut PgConnection, members: &BTreeMap<(Uuid, Uuid, Uu
     Ok(())
 }
 
-async fn freeze(tx: &mut PgConnection, frozen: &[Frozen], first: &Recorded) -> Result<(), HandlerError> {
-    let column = |of: fn(&Frozen) -> Uuid| frozen.iter().map(of).collect::<Vec<Uuid>>();
-    let parties = column(|party| party.party);
+async fn change(tx: &mut PgConnection, changed: &BTreeMap<(Uuid, Uuid), Changed>, first: &Recorded) -> Result<(), HandlerError> {
+    let (performances, parties): (Vec<Uuid>, Vec<Uuid>) = changed.keys().copied().unzip();
+    let entries = || changed.values().map(|party| party.entry);
     let done = sqlx::query(
-        "update parties p set frozen = true, entry_id = new.entry_id
-         from unnest($1::uuid[], $2::uuid[], $3::uuid[]) as new (performance_id, party_id, entry_id)
+        "update parties p
+         set leader = coalesce(new.leader, p.leader), ended = p.ended or new.ended,
+             frozen = case when new.moved then new.entry_id is not null else p.frozen end,
+             entry_id = case when new.moved then new.entry_id else p.entry_id end
+         from unnest($1::uuid[], $2::uuid[], $3::uuid[], $4::bool[], $5::uuid[], $6::bool[])
+              as new (performance_id, party_id, leader, moved, entry_id, ended)
          where p.performance_id = new.performance_id and p.party_id = new.party_id",
     )
-    .bind(column(|party| party.performance))
+    .bind(performances)
     .bind(&parties)
-    .bind(column(|party| party.entry))
+    .bind(changed.values().map(|party| party.leader).collect::<Vec<Option<Uuid>>>())
+    .bind(entries().map(|entry| entry.is_some()).collect::<Vec<bool>>())
+    .bind(entries().map(Option::flatten).collect::<Vec<Option<Uuid>>>())
+    .bind(changed.values().map(|party| party.ended).collect::<Vec<bool>>())
     .execute(tx)
     .await
-    .map_err(HandlerError::database("freeze parties"))?;
-    expect_rows(done.rows_affected(), &parties, first, "frozen parties")
+    .map_err(HandlerError::database("change parties"))?;
+    expect_rows(done.rows_affected(), &parties, first, "changed parties")
 }

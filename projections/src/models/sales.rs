@@ -5,7 +5,7 @@ use crate::plans::{PlanFacts, Plans};
 use crate::projection::{HandlerError, Model, Projection};
 use futures::future::{BoxFuture, FutureExt};
 use socketing_domain::event::{Event, Recorded};
-use socketing_domain::performance::{Event as Seats, Line};
+use socketing_domain::performance::{Event as Seats, Line, Reseated};
 use socketing_domain::plan::PlanHash;
 use socketing_domain::{SeatIndex, Won};
 use sqlx::postgres::PgConnection;
@@ -140,7 +140,10 @@ impl Figures {
             Seats::SeatsSold { booking, .. } => self.sell(performance, event, booking.0),
             Seats::BookingCancelled { booking, .. } => self.end(performance, event, booking.0),
             Seats::RefundDue { booking, amount, .. } => self.refund(performance, event, booking.0, *amount),
+            Seats::SharesReseated { shares, .. } => shares.iter().try_for_each(|share| self.reseat(performance, event, share)),
             Seats::PerformanceScheduled { .. }
+            | Seats::SeatClaimed { .. }
+            | Seats::SharesOpened { .. }
             | Seats::HoldExtended { .. }
             | Seats::PaymentStarted { .. }
             | Seats::PaymentFailed { .. }
@@ -185,6 +188,16 @@ impl Figures {
         booking.stage = to;
         self.changed.insert(key);
         Ok(before)
+    }
+
+    /// Other seats of the same category: no figure changes.
+    fn reseat(&mut self, performance: Uuid, event: &Recorded, share: &Reseated) -> Result<(), HandlerError> {
+        let key = (performance, share.booking.0);
+        let booking = self.bookings.get_mut(&key).ok_or_else(|| HandlerError::misfit(event, format!("booking {} isn't there", key.1)))?;
+        booking.seats = share.lines.iter().map(|line| number(line.seat)).collect();
+        booking.prices = share.lines.iter().map(|line| line.price.get()).collect();
+        self.changed.insert(key);
+        Ok(())
     }
 
     fn sell(&mut self, performance: Uuid, event: &Recorded, booking: Uuid) -> Result<(), HandlerError> {
@@ -273,6 +286,10 @@ async fn load_bookings(tx: &mut PgConnection, events: &[Recorded]) -> Result<BTr
         {
             wanted.insert((performance_of(event)?.0, booking.0));
         }
+        if let Event::Performance(Seats::SharesReseated { shares, .. }) = &event.event {
+            let performance = performance_of(event)?.0;
+            wanted.extend(shares.iter().map(|share| (performance, share.booking.0)));
+        }
     }
     if wanted.is_empty() {
         return Ok(BTreeMap::new());
@@ -340,7 +357,8 @@ async fn store_bookings(tx: &mut PgConnection, bookings: Vec<(&BookingKey, &Book
         "insert into sales_bookings (performance_id, booking_id, seats, prices, state)
          select performance_id, booking_id, seats::int[], prices::bigint[], state
          from unnest($1::uuid[], $2::uuid[], $3::text[], $4::text[], $5::text[]) as new (performance_id, booking_id, seats, prices, state)
-         on conflict (performance_id, booking_id) do update set state = excluded.state",
+         on conflict (performance_id, booking_id) do update
+             set state = excluded.state, seats = excluded.seats, prices = excluded.prices",
     )
     .bind(bookings.iter().map(|(key, _)| key.0).collect::<Vec<Uuid>>())
     .bind(bookings.iter().map(|(key, _)| key.1).collect::<Vec<Uuid>>())

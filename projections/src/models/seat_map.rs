@@ -4,7 +4,7 @@ use super::{performance_of, signed};
 use crate::projection::{HandlerError, Model, Projection};
 use futures::future::{BoxFuture, FutureExt};
 use socketing_domain::event::{Event, Recorded};
-use socketing_domain::performance::Event as Seats;
+use socketing_domain::performance::{Event as Seats, Line, Reseated};
 use socketing_domain::plan::PlanHash;
 use socketing_domain::{PerformanceId, SeatIndex};
 use sqlx::postgres::PgConnection;
@@ -51,21 +51,31 @@ struct Change {
     to: u8,
 }
 
-fn change(event: &Seats) -> Option<Change> {
+fn changes(event: &Seats) -> Vec<Change> {
+    let seats_of = |lines: &[Line]| lines.iter().map(|line| line.seat).collect();
     let (seats, from, to): (Vec<SeatIndex>, &[u8], u8) = match event {
         Seats::SeatsHeld { seats, .. } => (seats.clone(), &[FREE], HELD),
         Seats::HoldReleased { seats, .. } => (seats.clone(), &[HELD], FREE),
-        Seats::SeatsBooked { lines, .. } => (lines.iter().map(|line| line.seat).collect(), &[HELD], BOOKED),
-        Seats::SeatsSold { lines, .. } => (lines.iter().map(|line| line.seat).collect(), &[BOOKED], SOLD),
+        Seats::SeatsBooked { lines, .. } => (seats_of(lines), &[HELD], BOOKED),
+        Seats::SeatsSold { lines, .. } => (seats_of(lines), &[BOOKED], SOLD),
         Seats::BookingCancelled { seats, .. } => (seats.clone(), &[BOOKED, SOLD], FREE),
+        Seats::SharesReseated { shares, .. } => {
+            let reseated = |share: &Reseated| {
+                let to = if share.paid { SOLD } else { BOOKED };
+                Change { seats: seats_of(&share.lines), from: &[BOOKED, SOLD], to }
+            };
+            return shares.iter().map(reseated).collect();
+        }
         Seats::PerformanceScheduled { .. }
+        | Seats::SeatClaimed { .. }
+        | Seats::SharesOpened { .. }
         | Seats::HoldExtended { .. }
         | Seats::PaymentStarted { .. }
         | Seats::PaymentFailed { .. }
         | Seats::RefundDue { .. }
-        | Seats::RefundCompleted { .. } => return None,
+        | Seats::RefundCompleted { .. } => return Vec::new(),
     };
-    Some(Change { seats, from, to })
+    vec![Change { seats, from, to }]
 }
 
 type ChunkKey = (Uuid, i32);
@@ -96,10 +106,13 @@ impl Maps {
     fn apply(&mut self, performance: PerformanceId, event: &Recorded, seats: &Seats) -> Result<(), HandlerError> {
         if let Seats::PerformanceScheduled { plan, seats, .. } = seats {
             self.open(performance.0, *plan, *seats);
-        } else if let Some(change) = change(seats) {
-            self.change(performance.0, event, &change)?;
-        } else {
+        }
+        let changes = changes(seats);
+        if changes.is_empty() && !matches!(seats, Seats::PerformanceScheduled { .. }) {
             return Ok(());
+        }
+        for change in &changes {
+            self.change(performance.0, event, change)?;
         }
         self.changed_at.insert(performance.0, event.position);
         Ok(())
@@ -139,7 +152,7 @@ fn touched(events: &[Recorded]) -> Result<BTreeSet<ChunkKey>, HandlerError> {
     for event in events {
         let Event::Performance(seats) = &event.event else { continue };
         let performance = performance_of(event)?.0;
-        keys.extend(change(seats).into_iter().flat_map(|change| change.seats).map(|seat| (performance, chunk_of(seat.0))));
+        keys.extend(changes(seats).into_iter().flat_map(|change| change.seats).map(|seat| (performance, chunk_of(seat.0))));
     }
     Ok(keys)
 }
@@ -240,6 +253,7 @@ mod tests {
             members: Vec::new(),
             seats: seats.iter().map(|seat| SeatIndex(*seat)).collect(),
             expires_at: Timestamp::default(),
+            extended: false,
         }
     }
 

@@ -70,6 +70,9 @@ pub(crate) struct Booking {
     /// Whether that is back yet.
     #[serde(skip_serializing_if = "Option::is_none")]
     refund_state: Option<RefundState>,
+    /// The shares that it is one of, by their common name, where the party pays by shares.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    share_group: Option<BookingId>,
     /// Its seats.
     lines: Vec<Line>,
 }
@@ -110,6 +113,7 @@ struct Row {
     payment_id: Option<Uuid>,
     payment_failure: Option<String>,
     booked_at: i64,
+    share_group: Option<Uuid>,
     #[sqlx(flatten)]
     played: Played,
 }
@@ -251,6 +255,7 @@ fn booking(row: Row, lines: &mut Lines) -> Result<Booking, Problem> {
         payment_failure: row.payment_failure,
         refund_amount: refunded.then(|| won(row.refund_due)),
         refund_state: refunded.then_some(refund),
+        share_group: row.share_group.map(BookingId),
         lines: lines.remove(&(row.performance_id, row.booking_id)).unwrap_or_default(),
     })
 }

@@ -8,6 +8,7 @@ use crate::projection::Model;
 use axum::Json;
 use axum::extract::State;
 use serde::{Deserialize, Serialize};
+use socketing_domain::party::Terms;
 use socketing_domain::show::Text;
 use socketing_domain::{AccountId, EntryId, PartyId, PerformanceId, Timestamp};
 use socketing_service::Problem;
@@ -90,6 +91,8 @@ pub(crate) struct Party {
     nicknames: HashMap<AccountId, String>,
     /// Whether it is in the line: its members stay as they are.
     frozen: bool,
+    /// What its members agreed on.
+    terms: Terms,
     /// The place it waits on, once it is in the line.
     #[serde(skip_serializing_if = "Option::is_none")]
     entry_id: Option<EntryId>,
@@ -109,6 +112,8 @@ struct Row {
     party_id: Uuid,
     leader: Uuid,
     frozen: bool,
+    picks: String,
+    pays: String,
     entry_id: Option<Uuid>,
     state: String,
     title: Option<sqlx::types::Json<Text>>,
@@ -164,11 +169,12 @@ async fn rows(
 ) -> Result<Vec<Row>, Problem> {
     let (party, of) = after.unzip();
     sqlx::query_as(
-        "select p.performance_id, p.party_id, p.leader, p.frozen, p.entry_id, m.state, s.title, d.starts_at
+        "select p.performance_id, p.party_id, p.leader, p.frozen, p.picks, p.pays, p.entry_id, m.state, s.title, d.starts_at
          from party_members m join parties p using (performance_id, party_id)
          left join catalogue_performances d on d.performance_id = p.performance_id and d.scheduled
          left join catalogue_shows s on s.show_id = d.show_id
-         where m.account_id = $1 and ($2::uuid is null or m.performance_id = $2)
+         where m.account_id = $1 and not p.ended and m.state in ('invited', 'member', 'declined', 'left')
+           and ($2::uuid is null or m.performance_id = $2)
            and ($3::uuid is null or (m.party_id, m.performance_id) < ($3, $4))
          order by m.party_id desc, m.performance_id desc limit $5",
     )
@@ -236,6 +242,7 @@ fn party(row: Row, people: &[Person], nicknames: &HashMap<AccountId, String>) ->
         members,
         invited,
         frozen: row.frozen,
+        terms: super::party::terms(&row.picks, &row.pays),
         entry_id: row.entry_id.map(EntryId),
     }
 }

@@ -6,9 +6,11 @@
 
 mod bookings;
 mod draw;
+mod find;
 mod invitations;
 mod line;
 mod page;
+mod party;
 mod people;
 mod performances;
 mod sales;
@@ -99,6 +101,7 @@ fn routes() -> OpenApiRouter<Api> {
         .routes(routes!(shows::show))
         .routes(routes!(performances::performance))
         .routes(routes!(seats::seats))
+        .routes(routes!(find::find))
         .routes(routes!(line::my_place))
         .routes(routes!(why::why))
         .routes(routes!(draw::draw))
@@ -107,6 +110,7 @@ fn routes() -> OpenApiRouter<Api> {
         .routes(routes!(bookings::my_bookings))
         .routes(routes!(tickets::my_tickets))
         .routes(routes!(invitations::my_invitations))
+        .routes(routes!(party::party_link))
         .routes(routes!(wallet::my_wallet))
 }
 

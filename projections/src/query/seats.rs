@@ -1,6 +1,6 @@
 //! `GET /v1/performances/{performance}/seats`
 
-use super::snapshot::{Standing, Touches};
+use super::snapshot::{Snapshot, Standing, Touches};
 use super::{Api, Fresh, QueryErrors, failed};
 use crate::projection::Model;
 use axum::Json;
@@ -40,7 +40,7 @@ pub(crate) struct SeatMap {
 /// A map's version: the log's history, and the position of the last event that changed the map. Anything else that
 /// happened since makes no new version.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-struct Version {
+pub(super) struct Version {
     incarnation: Uuid,
     changed_at: i64,
 }
@@ -90,33 +90,48 @@ pub(crate) async fn seats(
 ) -> Result<Response, Problem> {
     let touched = [StreamId::Performance(performance)];
     let mut snapshot = api.snapshot(&[Model::SeatMap], fresh.min_position, Touches::Streams(&touched)).await?;
+    let (plan, version) = version_of(&mut snapshot, performance).await?;
+    let etag = version.etag();
+    if matches(&headers, &etag) {
+        return Ok((StatusCode::NOT_MODIFIED, caching(&etag)).into_response());
+    }
+    let seats = digits_of(&api, &mut snapshot, performance, version).await?;
+    let map = SeatMap { performance_id: performance, plan, seats, standing: snapshot.standing };
+    Ok((caching(&etag), Json(map)).into_response())
+}
+
+/// A map's plan and version.
+///
+/// # Errors
+/// `unknown_performance`, or the database's.
+pub(super) async fn version_of(snapshot: &mut Snapshot, performance: PerformanceId) -> Result<(PlanHash, Version), Problem> {
     let row: Option<([u8; 32], i64)> = sqlx::query_as("select plan, changed_at from seat_maps where performance_id = $1")
         .bind(performance.0)
         .fetch_optional(snapshot.connection())
         .await
         .map_err(failed("reading a seat map's version"))?;
     let (plan, changed_at) = row.ok_or_else(|| Problem::new(Code::of(Reason::UnknownPerformance)))?;
-    let version = Version { incarnation: snapshot.incarnation, changed_at };
-    let etag = version.etag();
-    if matches(&headers, &etag) {
-        return Ok((StatusCode::NOT_MODIFIED, caching(&etag)).into_response());
+    Ok((PlanHash(plan), Version { incarnation: snapshot.incarnation, changed_at }))
+}
+
+/// A map of this version: from memory, or from the rows.
+pub(super) async fn digits_of(
+    api: &Api,
+    snapshot: &mut Snapshot,
+    performance: PerformanceId,
+    version: Version,
+) -> Result<Arc<str>, Problem> {
+    if let Some(seats) = api.0.maps.get(performance, version) {
+        return Ok(seats);
     }
-    let seats = match api.0.maps.get(performance, version) {
-        Some(seats) => seats,
-        None => {
-            let states: String =
-                sqlx::query_scalar("select string_agg(states, '' order by chunk) from seat_map_chunks where performance_id = $1")
-                    .bind(performance.0)
-                    .fetch_one(snapshot.connection())
-                    .await
-                    .map_err(failed("reading a seat map"))?;
-            let seats = Arc::from(states);
-            api.0.maps.keep(performance, version, &seats);
-            seats
-        }
-    };
-    let map = SeatMap { performance_id: performance, plan: PlanHash(plan), seats, standing: snapshot.standing };
-    Ok((caching(&etag), Json(map)).into_response())
+    let states: String = sqlx::query_scalar("select string_agg(states, '' order by chunk) from seat_map_chunks where performance_id = $1")
+        .bind(performance.0)
+        .fetch_one(snapshot.connection())
+        .await
+        .map_err(failed("reading a seat map"))?;
+    let seats = Arc::from(states);
+    api.0.maps.keep(performance, version, &seats);
+    Ok(seats)
 }
 
 /// May be kept, but asked about each time.

@@ -71,7 +71,7 @@ struct Row {
     played: Played,
 }
 
-/// The tickets that one holds, whoever paid.
+/// The tickets that one holds, whoever paid. Shares that stand or fall together are tickets once all are paid.
 #[utoipa::path(
     get, path = "/v1/me/tickets", tag = "me", operation_id = "my_tickets", params(Page, Fresh),
     responses((status = 200, body = Tickets), MineErrors), security(("bearer" = []), ("cookie" = []))
@@ -89,7 +89,11 @@ pub(crate) async fn my_tickets(
         "select l.performance_id, l.booking_id, l.seat, l.price, b.account_id, b.booked_at,
                 s.show_id, s.title, s.venue, s.plan, p.starts_at
          from booking_lines l join bookings b using (performance_id, booking_id) {}
-         where l.holder = $1 and b.state = 'paid' and (b.booked_at < $2 or b.booked_at = $2 and l.seat > $3)
+         where l.holder = $1 and b.state = 'paid'
+           and not (b.share_all_or_none and exists (
+               select from bookings o
+               where o.performance_id = b.performance_id and o.share_group = b.share_group and o.state in ('unpaid', 'paying')))
+           and (b.booked_at < $2 or b.booked_at = $2 and l.seat > $3)
          order by b.booked_at desc, l.seat limit $4",
         Played::JOIN
     );

@@ -156,7 +156,7 @@ const TABLES: &[(Model, &str, &str)] = &[
         "select performance_id || ' ' || booking_id, json_build_object('account', account_id, 'state', state, 'total', total,
             'paid', paid, 'sold_with', sold_with, 'refund_due', refund_due, 'refund_completed', refund_completed,
             'pay_by', (extract(epoch from pay_by) * 1000)::bigint, 'payment', payment_id, 'failure', payment_failure,
-            'booked_at', booked_at)::text from bookings",
+            'booked_at', booked_at, 'share_group', share_group, 'all_or_none', share_all_or_none)::text from bookings",
     ),
     (
         Model::Bookings,
@@ -190,8 +190,8 @@ const TABLES: &[(Model, &str, &str)] = &[
     (
         Model::Parties,
         "parties",
-        "select performance_id || ' ' || party_id, json_build_object('leader', leader, 'frozen', frozen, 'entry', entry_id)::text
-         from parties",
+        "select performance_id || ' ' || party_id, json_build_object('leader', leader, 'frozen', frozen, 'entry', entry_id,
+            'picks', picks, 'pays', pays, 'ended', ended)::text from parties",
     ),
     (
         Model::Parties,

@@ -18,6 +18,8 @@ struct Party {
     leader: AccountId,
     people: HashMap<AccountId, &'static str>,
     entry: Option<EntryId>,
+    terms: party::Terms,
+    ended: bool,
 }
 
 impl Fold for Parties {
@@ -30,22 +32,31 @@ impl Fold for Parties {
         let Event::Party(what) = &event.event else { return };
         let party = self.parties.entry((performance, id)).or_default();
         match what {
-            party::Event::PartyFormed { leader, .. } => {
-                party.leader = *leader;
+            party::Event::PartyFormed { leader, terms, .. } => {
+                (party.leader, party.terms) = (*leader, *terms);
                 party.people.insert(*leader, "member");
             }
             party::Event::FriendInvited { account } => drop(party.people.insert(*account, "invited")),
             party::Event::InvitationAccepted { account } => drop(party.people.insert(*account, "member")),
             party::Event::InvitationDeclined { account } => drop(party.people.insert(*account, "declined")),
+            party::Event::InvitationWithdrawn { account } => drop(party.people.insert(*account, "withdrawn")),
+            party::Event::MemberJoined { account } => drop(party.people.insert(*account, "member")),
             party::Event::MemberLeft { account } => drop(party.people.insert(*account, "left")),
+            party::Event::MemberExpelled { account } => drop(party.people.insert(*account, "expelled")),
+            party::Event::LeaderChanged { leader } => party.leader = *leader,
             party::Event::PartyFrozen { entry, .. } => party.entry = Some(*entry),
+            party::Event::PartyThawed { .. } => party.entry = None,
+            party::Event::PartyEnded { .. } => party.ended = true,
         }
     }
 
     fn tables(&self, _: &PlanMap) -> Vec<Table> {
         let (mut parties, mut members) = (HashMap::new(), HashMap::new());
         for ((performance, id), party) in &self.parties {
-            let row = json!({ "leader": party.leader, "frozen": party.entry.is_some(), "entry": party.entry });
+            let party::Terms { picks, pays } = party.terms;
+            let (frozen, ended) = (party.entry.is_some(), party.ended);
+            let row =
+                json!({ "leader": party.leader, "frozen": frozen, "entry": party.entry, "picks": picks, "pays": pays, "ended": ended });
             parties.insert(key(performance, id), row);
             for (account, state) in &party.people {
                 members.insert(key(key(performance, id), account), Value::from(*state));

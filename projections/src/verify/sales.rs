@@ -81,6 +81,12 @@ impl Fold for Sales {
                 }
                 performance.bookings.insert(*booking, Booking { lines, sold: false, ended: false, refunds: Vec::new() });
             }
+            Seats::SharesReseated { shares, .. } => {
+                for share in shares {
+                    let lines = || share.lines.iter().map(|line| (line.seat, line.price.get())).collect();
+                    performance.with(&share.booking, |booking| booking.lines = lines());
+                }
+            }
             Seats::SeatsSold { booking, .. } => performance.with(booking, |booking| booking.sold = true),
             Seats::BookingCancelled { booking, .. } => performance.with(booking, |booking| booking.ended = true),
             Seats::RefundDue { booking, amount, .. } => performance.with(booking, |booking| booking.refunds.push(amount.get())),

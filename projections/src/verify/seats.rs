@@ -55,6 +55,11 @@ impl Fold for SeatMaps {
             Seats::SeatsHeld { seats, .. } => map.set(seats.iter().copied(), '1', event.position),
             Seats::SeatsBooked { lines, .. } => map.set(seats_of(lines), '2', event.position),
             Seats::SeatsSold { lines, .. } => map.set(seats_of(lines), '3', event.position),
+            Seats::SharesReseated { shares, .. } => {
+                for share in shares {
+                    map.set(seats_of(&share.lines), if share.paid { '3' } else { '2' }, event.position);
+                }
+            }
             Seats::HoldReleased { seats, .. } | Seats::BookingCancelled { seats, .. } => {
                 map.set(seats.iter().copied(), '0', event.position);
             }
@@ -87,6 +92,9 @@ struct Booking {
     total: i64,
     pay_by: Timestamp,
     booked_at: u64,
+    /// The shares that it is one of.
+    group: Option<BookingId>,
+    all_or_none: bool,
     /// Attempts to pay, the last one last, each with why it failed.
     payments: Vec<(PaymentId, Option<String>)>,
     /// The payment that bought the seats.
@@ -102,7 +110,7 @@ impl Booking {
     fn state(&self) -> &'static str {
         match (self.ended, self.sold, self.payments.last()) {
             (Some(Cancellation::Buyer), ..) => "cancelled",
-            (Some(Cancellation::Expired), ..) => "expired",
+            (Some(Cancellation::Expired | Cancellation::OtherShareUnpaid), ..) => "expired",
             (None, Some(_), _) => "paid",
             (None, None, Some((_, None))) => "paying",
             (None, None, _) => "unpaid",
@@ -123,6 +131,8 @@ impl Booking {
             "payment": last.map(|(payment, _)| payment),
             "failure": last.and_then(|(_, failure)| failure.as_ref()),
             "booked_at": self.booked_at,
+            "share_group": self.group,
+            "all_or_none": self.all_or_none,
         })
     }
 }
@@ -142,6 +152,8 @@ impl Fold for Bookings {
                 total: total.get(),
                 pay_by: *pay_by,
                 booked_at: event.position,
+                group: None,
+                all_or_none: false,
                 payments: Vec::new(),
                 sold: None,
                 taken: HashMap::new(),
@@ -158,6 +170,12 @@ impl Fold for Bookings {
             }
         };
         match what {
+            Seats::SharesOpened { group, bookings, all_or_none, .. } => {
+                bookings.iter().for_each(|id| with(id, &|booking| (booking.group, booking.all_or_none) = (Some(*group), *all_or_none)));
+            }
+            Seats::SharesReseated { shares, .. } => {
+                shares.iter().for_each(|share| with(&share.booking, &|booking| booking.lines.clone_from(&share.lines)));
+            }
             Seats::PaymentStarted { payment, booking, .. } => with(booking, &|booking| booking.payments.push((*payment, None))),
             Seats::PaymentFailed { payment, booking, reason } => with(booking, &|booking| {
                 for attempt in booking.payments.iter_mut().filter(|attempt| attempt.0 == *payment) {

@@ -40,6 +40,22 @@ async fn a_plan_is_checked_kept_and_given_out_for_ever() {
 }
 
 #[tokio::test]
+async fn a_plan_goes_out_as_pretix_and_in_again_the_same() {
+    let api = TestApi::start(&[]).await;
+    let organiser = api.person_with_role("organiser", "organiser").await;
+    let import = |plan: Value| api.post("/v1/plans").token(&organiser.token).json(&plan).send();
+    let own = import(serde_json::to_value(small_plan(3, 4)).unwrap()).await.header("location");
+    let pretix = api.get(&format!("{own}?format=pretix")).send().await;
+    assert!(pretix.body["zones"].is_array() && pretix.status == 200, "{}", pretix.body);
+    let came_in = import(pretix.body.clone()).await.header("location");
+    let again = api.get(&format!("{came_in}?format=pretix")).send().await;
+    assert_eq!(again.body, pretix.body);
+    assert_eq!(import(again.body).await.header("location"), came_in, "hash and all");
+    assert_eq!(api.get(&format!("{own}?format=own")).send().await.body, serde_json::to_value(small_plan(3, 4)).unwrap());
+    assert_eq!(api.get(&format!("{own}?format=svg")).send().await.code(), "invalid_query");
+}
+
+#[tokio::test]
 async fn a_bad_plan_is_refused_whole_with_every_place() {
     let api = TestApi::start(&[]).await;
     let organiser = api.person_with_role("organiser", "organiser").await;

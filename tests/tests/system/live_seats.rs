@@ -42,6 +42,8 @@ impl Hall {
             seats_per_person: 4,
             hold_seconds: 120,
             payment_seconds: 300,
+            no_orphans: false,
+            adjacency: Default::default(),
         })
         .await;
         hall
@@ -62,6 +64,7 @@ impl Hall {
             members: vec![account],
             seats,
             expires_at: Timestamp::default(),
+            extended: false,
         };
         self.append(held).await
     }

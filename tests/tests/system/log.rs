@@ -37,7 +37,8 @@ async fn an_event_reads_as_it_was_written() -> Result<()> {
     let db = TestDb::new().await;
     let (account, performance, party) = (AccountId::new(), PerformanceId::new(), PartyId::new());
     let opened = Event::Wallet(wallet::Event::WalletOpened { account, balance: Won::new(500_000).context("a balance")? });
-    let formed = Event::Party(party::Event::PartyFormed { party, performance, leader: account });
+    let formed =
+        Event::Party(party::Event::PartyFormed { party, performance, leader: account, terms: Default::default(), unused_until: None });
     let streams = [StreamId::Wallet(account), StreamId::Party(performance, party)];
     TestLog::new(&db.pool).await.append(&[(streams[0], opened.clone()), (streams[1], formed.clone())]).await;
     let events = log::read_after(&db.pool, 0, 10).await?;
@@ -59,7 +60,7 @@ async fn an_event_reads_as_it_was_written() -> Result<()> {
 async fn postgres_es_reads_the_same_events_as_we_do() -> Result<()> {
     let db = TestDb::new().await;
     let (account, performance, party) = (AccountId::new(), PerformanceId::new(), PartyId::new());
-    let formed = party::Event::PartyFormed { party, performance, leader: account };
+    let formed = party::Event::PartyFormed { party, performance, leader: account, terms: Default::default(), unused_until: None };
     let mut events = vec![(StreamId::Party(performance, party), Event::Party(formed))];
     for friend in [AccountId::new(), AccountId::new(), AccountId::new()] {
         let invited = party::Event::FriendInvited { account: friend };

@@ -125,6 +125,40 @@ async fn the_seat_map_has_a_digit_per_seat_and_a_version() -> Result<()> {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn the_best_free_seats_are_found_as_of_a_position() -> Result<()> {
+    let db = TestDb::new().await;
+    let (mut story, reading) = on_sale(&db).await;
+    let path = format!("/v1/performances/{}/find", story.performance);
+    let held = story.tell(&[story.held(HoldId::new(), &[AccountId::new()], &[1, 7])]).await;
+    let found = reading.get(&format!("{path}?people=3&min_position={held}")).await.ok();
+    assert_eq!((&found["performance_id"], &found["position"]), (&json!(story.performance), &json!(held)));
+    let blocks = found["blocks"].as_array().context("blocks")?;
+    assert_eq!((&blocks[0]["kind"], &blocks[0]["seats"]), (&json!("contiguous"), &json!([2, 3, 4])));
+    assert!(blocks.iter().flat_map(|block| block["seats"].as_array().into_iter().flatten()).all(|seat| *seat != 1 && *seat != 7));
+    let none = reading.get(&format!("{path}?people=2&price_max=1")).await.ok();
+    assert_eq!(none["blocks"], json!([]));
+    for (query, status, code) in [
+        ("people=0", 422, "seat_count"),
+        ("people=-1", 422, "seat_count"),
+        ("people=1000000000", 422, "seat_count"),
+        ("people=2&wheelchairs=3", 422, "seat_count"),
+        ("people=2&near=10", 422, "unknown_seat"),
+        ("people=2&category=7", 422, "invalid"),
+        ("people=2&area=7", 422, "invalid"),
+        ("people=2&price_max=-1", 422, "invalid"),
+        ("people=many", 400, "invalid_query"),
+        ("", 400, "invalid_query"),
+    ] {
+        let answer = reading.get(&format!("{path}?{query}")).await;
+        assert_eq!(answer.problem(), (status, code), "{query}");
+    }
+    let nowhere = format!("/v1/performances/{}/find?people=2", PerformanceId::new());
+    assert_eq!(reading.get(&nowhere).await.problem(), (404, "unknown_performance"));
+    reading.stop().await;
+    Ok(())
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_query_waits_for_its_position_and_refuses_one_that_isnt_there() -> Result<()> {
     let db = TestDb::new().await;
     let (mut story, reading) = on_sale(&db).await;
@@ -420,7 +454,8 @@ async fn invitations_and_parties_are_shown_to_who_is_in_them() -> Result<()> {
         call(&db.pool, account, nickname).await?;
     }
     let id = PartyId::new();
-    let formed = party::Event::PartyFormed { party: id, performance: story.performance, leader: kim };
+    let formed =
+        party::Event::PartyFormed { party: id, performance: story.performance, leader: kim, terms: Default::default(), unused_until: None };
     let invited = |account| party::Event::FriendInvited { account };
     let events = [formed, invited(lee), invited(park)].map(|event| story.party_event(id, event));
     let last = story.tell(&events).await;
@@ -512,7 +547,7 @@ async fn every_query_is_described_with_its_errors() -> Result<()> {
     let (_, document) = reading.projections.router().split_for_parts();
     let document = serde_json::to_value(&document)?;
     let paths = document["paths"].as_object().context("paths")?;
-    assert_eq!(paths.len(), 10, "{:?}", paths.keys());
+    assert_eq!(paths.len(), 11, "{:?}", paths.keys());
     for (path, item) in paths {
         let responses = item["get"]["responses"].as_object().context("responses")?;
         for status in ["200", "400", "500", "503"] {

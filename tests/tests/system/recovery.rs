@@ -73,6 +73,7 @@ impl Busy {
                         members: vec![account],
                         seats: vec![at],
                         expires_at: Timestamp::from_millis(1_785_582_000_000),
+                        extended: false,
                     }
                 }
             },
@@ -91,7 +92,13 @@ impl Busy {
     fn party(&self) -> [(StreamId, Event); 2] {
         let party = PartyId::new();
         [
-            party::Event::PartyFormed { party, performance: self.id, leader: AccountId::new() },
+            party::Event::PartyFormed {
+                party,
+                performance: self.id,
+                leader: AccountId::new(),
+                terms: Default::default(),
+                unused_until: None,
+            },
             party::Event::FriendInvited { account: AccountId::new() },
         ]
         .map(|event| (StreamId::Party(self.id, party), Event::Party(event)))
@@ -139,6 +146,8 @@ fn scheduled() -> performance::Event {
         seats_per_person: 4,
         hold_seconds: 120,
         payment_seconds: 300,
+        no_orphans: false,
+        adjacency: Default::default(),
     }
 }
 

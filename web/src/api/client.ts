@@ -14,11 +14,20 @@ export type Me = Schemas["Me"];
 export type MyPlace = Schemas["Place"];
 export type Plan = Schemas["Plan"];
 /** A hold, as it was just made or as it was found again; only the latter says whether it was extended. */
-export type Hold = Pick<Schemas["LiveHold"], "hold_id" | "seats" | "members" | "expires_at"> & { extended?: boolean };
+export type Hold = Pick<Schemas["LiveHold"], "hold_id" | "seats" | "members" | "expires_at" | "claims"> & {
+  extended?: boolean;
+  /** How its seats lie, where the server has said so. */
+  kind?: Schemas["Kind"] | null;
+};
+export type Wishes = Schemas["Wishes"];
+export type Block = Schemas["Block"];
 export type Booking = Schemas["Booking"];
 export type BookingLine = Schemas["BookingLine"];
 export type BookingState = Schemas["BookingState"];
 export type Ticket = Schemas["Ticket"];
 export type Party = Schemas["Party"];
 export type Invitation = Schemas["Invitation"];
+export type PartyLink = Schemas["PartyLink"];
+export type Pays = Schemas["Pays"];
+export type Shares = Schemas["SharesReply"];
 export type Payment = Schemas["PaymentReply"];

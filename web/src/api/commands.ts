@@ -1,4 +1,4 @@
-import { http } from "./client";
+import { http, type Pays, type Wishes } from "./client";
 import { forgetPositions } from "./position";
 import { read, send } from "./send";
 import { uuidv7 } from "./uuid";
@@ -30,6 +30,36 @@ export const commands = {
       http.POST("/v1/performances/{performance}/parties/{party}/invitations", {
         params: { path: { performance, party }, header: withKey(key) },
         body: { nickname },
+      }),
+    ),
+
+  formParty: (performance: string, party_id: string, pays: Pays) =>
+    send(uuidv7(), (key) =>
+      http.POST("/v1/performances/{performance}/parties", {
+        params: { path: { performance }, header: withKey(key) },
+        body: { party_id, pays },
+      }),
+    ),
+
+  joinParty: (performance: string, party: string) =>
+    send(uuidv7(), (key) =>
+      http.POST("/v1/performances/{performance}/parties/{party}/join", {
+        params: { path: { performance, party }, header: withKey(key) },
+      }),
+    ),
+
+  expel: (performance: string, party: string, account: string) =>
+    send(uuidv7(), (key) =>
+      http.POST("/v1/performances/{performance}/parties/{party}/members/{account}/expel", {
+        params: { path: { performance, party, account }, header: withKey(key) },
+      }),
+    ),
+
+  claimSeat: (performance: string, hold: string, seat: number) =>
+    send(uuidv7(), (key) =>
+      http.POST("/v1/performances/{performance}/holds/{hold}/claim", {
+        params: { path: { performance, hold }, header: withKey(key) },
+        body: { seat },
       }),
     ),
 
@@ -70,6 +100,17 @@ export const commands = {
       http.POST("/v1/performances/{performance}/holds", {
         params: { path: { performance }, header: withKey(key) },
         body: { hold_id, seats: [...seats] },
+      }),
+    );
+  },
+
+  /** The best seats for so many people; which, the server decides. */
+  holdBest: (performance: string, wishes: Wishes) => {
+    const hold_id = uuidv7();
+    return send(uuidv7(), (key) =>
+      http.POST("/v1/performances/{performance}/holds/best", {
+        params: { path: { performance }, header: withKey(key) },
+        body: { hold_id, wishes },
       }),
     );
   },

@@ -1,3 +1,5 @@
+import type { Block } from "./client";
+
 /** The members of `application/problem+json` that the page uses. */
 interface ProblemBody {
   code?: unknown;
@@ -7,6 +9,7 @@ interface ProblemBody {
   detail?: unknown;
   seats?: unknown;
   alternatives?: unknown;
+  blocks?: unknown;
   retry_at?: unknown;
   errors?: unknown;
 }
@@ -21,6 +24,8 @@ export class Problem extends Error {
   readonly seats: readonly number[];
   /** Free seats near those, nearest first. */
   readonly alternatives: readonly number[];
+  /** Better choices of as many seats, the best first. */
+  readonly blocks: readonly Block[];
   /** When it may be tried again, where that is known. */
   readonly retryAt: string | undefined;
   /** How long the server asked us to wait before trying again. */
@@ -36,6 +41,7 @@ export class Problem extends Error {
     this.detail = detail;
     this.seats = numbers(body.seats);
     this.alternatives = numbers(body.alternatives);
+    this.blocks = blocks(body.blocks);
     this.retryAt = typeof body.retry_at === "string" ? body.retry_at : undefined;
     this.retryAfterMs = retryAfterMs;
   }
@@ -70,6 +76,12 @@ function codeOfStatus(status: number): string {
   if (status === 401) return "unauthenticated";
   if (status === 404) return "not_found";
   return status >= 500 ? "internal" : "invalid";
+}
+
+function blocks(value: unknown): readonly Block[] {
+  const isBlock = (item: unknown): item is Block =>
+    typeof item === "object" && item !== null && "seats" in item && Array.isArray(item.seats) && "kind" in item;
+  return Array.isArray(value) ? value.filter(isBlock) : [];
 }
 
 function numbers(value: unknown): readonly number[] {

@@ -149,6 +149,35 @@ export const queries = {
       queryFn: ({ signal }) => read(http.GET("/v1/me/invitations", { params: { query: minPosition() }, signal })),
     }),
 
+  /** What a party's link shows; nothing if there is no such party. */
+  partyLink: (performance: string, party: string) =>
+    queryOptions({
+      queryKey: ["party", performance, party],
+      queryFn: ({ signal }) =>
+        orNull(
+          read(
+            http.GET("/v1/performances/{performance}/parties/{party}", {
+              params: { path: { performance, party }, query: minPosition() },
+              signal,
+            }),
+          ),
+          "unknown_party",
+          "invalid_id",
+        ),
+    }),
+
+  shares: (performance: string, booking: string) =>
+    queryOptions({
+      queryKey: ["mine", "shares", performance, booking],
+      queryFn: ({ signal }) =>
+        read(
+          http.GET("/v1/performances/{performance}/bookings/{booking}/shares", {
+            params: { path: { performance, booking } },
+            signal,
+          }),
+        ),
+    }),
+
   wallet: () =>
     queryOptions({
       queryKey: ["mine", "wallet"],

@@ -7986,32 +7986,6 @@ export interface operations {
                     "application/json": components["schemas"]["StatementKey"];
                 };
             };
-            /** @description `internal`: Something went wrong on our side */
-            500: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /**
-             * @description `busy`: Very many people are here right now
-             *
-             *     `timeout`: The answer takes too long
-             *
-             *     `unavailable`: The service is unavailable for a moment
-             */
-            503: {
-                headers: {
-                    /** @description Seconds after which to try again. */
-                    "Retry-After"?: number;
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
         };
     };
     time: {

@@ -9,6 +9,7 @@ import { CancelBooking, Lines } from "./booking-parts";
 import { BookingState } from "./bookings";
 import { useBooking } from "./my-bookings";
 import { RequireAccount } from "./require-account";
+import { Shares } from "./shares";
 
 /** One booking: seats, money, how it stands, and cancelling it. */
 export function BookingPage({ booking }: { performance: string; booking: string }) {
@@ -56,6 +57,7 @@ function Details({ booking }: { booking: Booking }) {
           <Pair name={t.booking.number} value={booking_id.slice(-12).toUpperCase()} />
         </dl>
       </section>
+      <Shares booking={booking} />
       <div className="flex flex-wrap gap-3">
         {state === "unpaid" && (
           <ButtonLink tone="lamp" href={to.pay(performance_id, booking_id)}>

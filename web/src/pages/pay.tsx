@@ -15,6 +15,7 @@ import { Empty, Failed, FailureNotice, Loading, Notice, Skeleton } from "../ui/s
 import { CancelBooking, Lines } from "./booking-parts";
 import { useBooking } from "./my-bookings";
 import { RequireAccount } from "./require-account";
+import { Shares } from "./shares";
 
 /** Paying for a booking. Everything comes from the server by the booking's id, so a reload changes nothing. */
 export function PayPage({ performance, booking }: { performance: string; booking: string }) {
@@ -123,6 +124,7 @@ function Desk({ booking, paymentSeconds }: { booking: Booking; paymentSeconds: n
           <p className="mt-3 font-semibold text-bad">{t.pay.short(format.won(short))}</p>
         )}
       </section>
+      <Shares booking={booking} />
       <div className="sticky bottom-0 z-10 -mx-4 grid gap-3 border-line border-t bg-paper p-4 pb-[max(1rem,env(safe-area-inset-bottom))] sm:mx-0 sm:px-0">
         {paying ? (
           <Steps phase={payment.phase} />

@@ -1,7 +1,7 @@
 import { useQuery, useQueryClient } from "@tanstack/react-query";
 import { useCallback, useEffect, useMemo, useRef, useState } from "react";
 import { useLocation, useSearchParams } from "wouter";
-import type { Hold, MyPlace, Performance } from "../api/client";
+import type { Block, Hold, MyPlace, Performance, Wishes } from "../api/client";
 import { commands } from "../api/commands";
 import { isProblem } from "../api/problem";
 import { queries } from "../api/queries";
@@ -99,6 +99,10 @@ function ranOut({ expires_at }: Hold): boolean {
 interface Lost {
   seats: readonly number[];
   alternatives: readonly number[];
+  /** As many seats as were asked for, elsewhere. */
+  blocks: readonly Block[];
+  /** Why it can't be had. */
+  code: string;
 }
 
 function Chooser({ about, store, line }: { about: Performance; store: SeatStore; line: MyPlace | null | undefined }) {
@@ -117,12 +121,13 @@ function Chooser({ about, store, line }: { about: Performance; store: SeatStore;
   const [failure, setFailure] = useState<unknown>();
   const booking = useAction();
 
-  const { holder, hold, pending } = useHolding(
+  const { holder, hold, pending, best } = useHolding(
     performance,
     signedIn,
     (thrown, asked) => {
-      if (isProblem(thrown, "seat_taken")) {
-        setLost({ seats: thrown.seats.length > 0 ? thrown.seats : asked, alternatives: thrown.alternatives });
+      if (isProblem(thrown, "seat_taken", "seat_left_alone", "no_block")) {
+        const { code, alternatives, blocks } = thrown;
+        setLost({ seats: thrown.seats.length > 0 ? thrown.seats : asked, alternatives, blocks, code });
         return;
       }
       setFailure(thrown);
@@ -165,6 +170,14 @@ function Chooser({ about, store, line }: { about: Performance; store: SeatStore;
     },
     [holder],
   );
+  const chooseBest = useCallback(
+    (wishes: Wishes) => {
+      setLost(undefined);
+      setFailure(undefined);
+      void best(wishes);
+    },
+    [best],
+  );
   const pick = useCallback(
     (seat: number) => {
       if (holder.seats.includes(seat)) holder.remove(seat);
@@ -205,8 +218,17 @@ function Chooser({ about, store, line }: { about: Performance; store: SeatStore;
         {!inside && line !== undefined && <NotInside about={about} line={line} />}
         {inside && people > 1 && !byFriend && <Notice title={t.seatsPage.partyHint(people)} />}
         {byFriend && <Notice tone="lamp" title={t.seatsPage.friendHolds} />}
+        {inside && people > 1 && hold && <Claims performance={performance} hold={hold} store={store} />}
       </div>
-      <List store={store} usable={inside && !byFriend} people={people} limit={limit} pick={pick} take={take}>
+      <List
+        store={store}
+        usable={inside && !byFriend}
+        people={people}
+        limit={limit}
+        pick={pick}
+        take={take}
+        best={chooseBest}
+      >
         {inside && (
           <HoldPanel
             venue={store.venue}
@@ -227,13 +249,60 @@ function Chooser({ about, store, line }: { about: Performance; store: SeatStore;
           >
             {failure !== undefined && <FailureNotice failure={failure} />}
             {booking.failure !== undefined && <FailureNotice failure={booking.failure} />}
+            {hold?.kind && hold.kind !== "contiguous" && hold.seats.length > 1 && (
+              <Notice title={t.seatsPage.split[hold.kind]} />
+            )}
             {lost && (
-              <LostRace lost={lost} store={store} take={(seat) => add([seat])} close={() => setLost(undefined)} />
+              <LostRace
+                lost={lost}
+                store={store}
+                add={(seat) => add([seat])}
+                take={take}
+                close={() => setLost(undefined)}
+              />
             )}
           </HoldPanel>
         )}
       </List>
     </>
+  );
+}
+
+/** The seats that the party holds, of which everyone claims one: the ticket will be theirs. */
+function Claims({ performance, hold, store }: { performance: string; hold: Hold; store: SeatStore }) {
+  const t = useT();
+  const me = useQuery(queries.me()).data;
+  const party = useQuery(queries.invitations()).data?.parties.find((one) => one.performance_id === performance);
+  const client = useQueryClient();
+  const action = useAction();
+  const claim = (seat: number) =>
+    action.run(async () => {
+      await commands.claimSeat(performance, hold.hold_id, seat);
+      await client.invalidateQueries(queries.hold(performance));
+    });
+  const name = (account: string) => (account === me?.account_id ? t.together.me : (party?.nicknames[account] ?? "···"));
+  return (
+    <section className="rounded-card border border-line bg-panel p-5">
+      <h2 className="font-bold text-lg">{t.together.claims}</h2>
+      <ul aria-live="polite" className="mt-3 grid gap-2">
+        {hold.seats.map((seat) => {
+          const claimed = hold.claims?.find((one) => one.seat === seat);
+          return (
+            <li key={seat} className="flex items-center justify-between gap-3">
+              <span className="font-semibold">{seatName(store, seat, t)}</span>
+              {claimed ? (
+                <span className="text-ink-2 text-sm">{t.together.claimed(name(claimed.account))}</span>
+              ) : (
+                <Button size="small" busy={action.busy} onClick={() => void claim(seat)}>
+                  {t.together.claim}
+                </Button>
+              )}
+            </li>
+          );
+        })}
+      </ul>
+      {action.failure !== undefined && <FailureNotice failure={action.failure} />}
+    </section>
   );
 }
 
@@ -275,27 +344,41 @@ function NotInside({ about, line }: { about: Performance; line: MyPlace | null }
   );
 }
 
-/** Someone was faster: which seat it was, and what is free next to it. */
+/** A choice can't be had, since someone was faster or it leaves a single seat alone; and what can be had instead. */
 function LostRace({
   lost,
   store,
+  add,
   take,
   close,
 }: {
   lost: Lost;
   store: SeatStore;
-  take: (seat: number) => void;
+  add: (seat: number) => void;
+  take: (seats: readonly number[]) => void;
   close: () => void;
 }) {
   const t = useT();
   const format = useFormat();
   const free = lost.alternatives.filter((seat) => store.isFree(seat));
+  const blocks = free.length > 0 ? [] : lost.blocks; // one seat was taken: one is what is missing
+  const names = (seats: readonly number[]) => format.list(seats.map((seat) => seatName(store, seat, t)));
+  const titles: Record<string, string> = {
+    seat_left_alone: t.seatsPage.leftAlone(names(lost.seats)),
+    no_block: t.seatsPage.noBlock,
+  };
+  const some = blocks.length > 0 || free.length > 0;
   return (
-    <Notice tone="lamp" alert title={t.seatsPage.lost(format.list(lost.seats.map((seat) => seatName(store, seat, t))))}>
-      <p>{free.length > 0 ? t.seatsPage.lostHint : t.seatsPage.lostNone}</p>
+    <Notice tone="lamp" alert title={titles[lost.code] ?? t.seatsPage.lost(names(lost.seats))}>
+      <p>{some ? t.seatsPage.lostHint : t.seatsPage.lostNone}</p>
       <div className="mt-3 flex flex-wrap gap-2">
+        {blocks.slice(0, OFFERED_MAX).map((block) => (
+          <Button key={block.seats.join()} size="small" onClick={() => take(block.seats)}>
+            {t.seatsPage.offered(names(block.seats), t.seatsPage.lies[block.kind], format.won(block.total))}
+          </Button>
+        ))}
         {free.slice(0, OFFERED_MAX).map((seat) => (
-          <Button key={seat} size="small" onClick={() => take(seat)}>
+          <Button key={seat} size="small" onClick={() => add(seat)}>
             {t.seatsPage.take(seatName(store, seat, t), format.won(store.venue.price(seat)))}
           </Button>
         ))}
@@ -307,6 +390,10 @@ function LostRace({
   );
 }
 
+function wished(people: number, category: number | undefined, area: number | undefined): Wishes {
+  return { people, ...(category !== undefined && { category }), ...(area !== undefined && { area }) };
+}
+
 /** The list itself: filter, areas, rows and seats. The chosen area stands in the address, so that Back works. */
 function List({
   store,
@@ -315,10 +402,12 @@ function List({
   limit,
   pick,
   take,
+  best,
   children,
 }: Pick<Picking, "store" | "usable" | "pick" | "take"> & {
   people: number;
   limit: number;
+  best: (wishes: Wishes) => void;
   children: React.ReactNode;
 }) {
   const t = useT();
@@ -344,6 +433,14 @@ function List({
   return (
     <>
       <PriceFilter store={store} chosen={category} choose={setCategory} />
+      {usable && (
+        <div className="mt-4 flex flex-wrap items-center gap-3">
+          {limit > 1 && <TogetherStepper value={count} max={limit} onChange={setTogether} />}
+          <Button tone="ink" size="small" onClick={() => best(wished(count, category, area?.index))}>
+            {area ? t.seatsPage.bestHere(count, area.name) : t.seatsPage.best(count)}
+          </Button>
+        </div>
+      )}
       <div className="mt-5 grid items-start gap-5 *:min-w-0 lg:grid-cols-[12.5rem_minmax(0,1fr)_17rem] 2xl:grid-cols-[15rem_minmax(0,1fr)_19rem]">
         <div className={`lg:sticky lg:top-24 ${area ? "max-lg:hidden" : ""}`}>
           <Areas store={store} chosen={area?.index} fits={fits} choose={choose} />
@@ -362,7 +459,6 @@ function List({
                 <h2 ref={rows} tabIndex={-1} className="text-xl font-extrabold outline-none">
                   {area.name}
                 </h2>
-                {usable && limit > 1 && <TogetherStepper value={count} max={limit} onChange={setTogether} />}
               </div>
               {usable && <p className="sr-only">{t.seatsPage.help}</p>}
               <div className="grid gap-4">

@@ -1,7 +1,7 @@
 import { useQuery, useQueryClient } from "@tanstack/react-query";
 import { type FormEvent, type ReactNode, useState } from "react";
-import { Link, useLocation } from "wouter";
-import type { Invitation, Me, Party } from "../api/client";
+import { Link, useLocation, useSearch } from "wouter";
+import type { Invitation, Me, Party, Pays } from "../api/client";
 import { commands } from "../api/commands";
 import { queries } from "../api/queries";
 import { uuidv7 } from "../api/uuid";
@@ -63,8 +63,10 @@ function Panel({
   parties: readonly Party[];
   invitations: readonly Invitation[];
 }) {
+  const t = useT();
   const [fresh] = useState(uuidv7); // the id of the party that the first invitation forms
   const party = parties.find(({ performance_id }) => performance_id === performance);
+  const link = new URLSearchParams(useSearch()).get("party");
   const open = invitations.filter((one) => one.performance_id === performance && one.state === "invited");
   const leads = !party || party.leader === me.account_id;
   return (
@@ -72,12 +74,125 @@ function Panel({
       {open.map((invitation) => (
         <InvitationCard key={invitation.party_id} invitation={invitation} />
       ))}
+      {!party && link && <JoinByLink performance={performance} party={link} />}
       <Members me={me} party={party} />
+      {party && <p className="text-ink-2 text-sm">{t.together.pays[party.terms.pays]}</p>}
+      {!party && !link && <Start performance={performance} party={fresh} />}
+      {party && !party.frozen && <ShareLink performance={performance} party={party.party_id} />}
       {party?.frozen ? <InLine performance={performance} /> : null}
       {!party?.frozen && leads && <Invite performance={performance} party={party?.party_id ?? fresh} me={me} />}
       {party && !party.frozen && leads && <JoinTogether performance={performance} party={party} />}
       {party && !party.frozen && !leads && <Follow performance={performance} party={party} />}
     </div>
+  );
+}
+
+/** What a link leads to: whose party it is and what one agrees on, and joining with one tap. */
+function JoinByLink({ performance, party }: { performance: string; party: string }) {
+  const t = useT();
+  const client = useQueryClient();
+  const action = useAction();
+  const link = useQuery(queries.partyLink(performance, party));
+  if (link.data === null) return <Notice tone="bad" title={t.together.noParty} />;
+  if (!link.data) return null;
+  const { leader_nickname, people, terms, frozen, ended } = link.data;
+  if (ended || frozen) return <Notice tone="bad" title={ended ? t.together.noParty : t.together.tooLate} />;
+  return (
+    <div className="rounded-card border-[1.5px] border-lamp bg-lamp-soft p-5">
+      <p className="font-bold text-lg">{t.together.invitedBy(leader_nickname ?? "···")}</p>
+      <p className="mt-1 text-ink-2 text-sm">
+        {t.together.people(people)} · {t.together.pays[terms.pays]}
+      </p>
+      <Button
+        tone="lamp"
+        wide
+        className="mt-4"
+        busy={action.busy}
+        onClick={() =>
+          void action.run(async () => {
+            await commands.joinParty(performance, party);
+            await client.invalidateQueries(queries.invitations());
+          })
+        }
+      >
+        {t.together.accept}
+      </Button>
+      {action.failure !== undefined && (
+        <div className="mt-4">
+          <FailureNotice failure={action.failure} />
+        </div>
+      )}
+    </div>
+  );
+}
+
+const WAYS: readonly Pays[] = ["chooser", "shares", "all_or_none"];
+
+/** Making a party: how it pays is agreed on now. */
+function Start({ performance, party }: { performance: string; party: string }) {
+  const t = useT();
+  const client = useQueryClient();
+  const action = useAction();
+  const [pays, setPays] = useState<Pays>("chooser");
+  return (
+    <section className="rounded-card border border-line bg-panel p-5">
+      <fieldset disabled={action.busy} className="grid gap-2">
+        <legend className="mb-2 font-bold text-lg">{t.together.howToPay}</legend>
+        {WAYS.map((way) => (
+          <label key={way} className="flex min-h-11 items-center gap-3">
+            <input
+              type="radio"
+              name="pays"
+              checked={pays === way}
+              onChange={() => setPays(way)}
+              className="size-5 accent-lamp"
+            />
+            {t.together.pays[way]}
+          </label>
+        ))}
+      </fieldset>
+      <Button
+        tone="lamp"
+        wide
+        className="mt-4"
+        busy={action.busy}
+        onClick={() =>
+          void action.run(async () => {
+            await commands.formParty(performance, party, pays);
+            await client.invalidateQueries(queries.invitations());
+          })
+        }
+      >
+        {t.together.makeLink}
+      </Button>
+      {action.failure !== undefined && (
+        <div className="mt-4">
+          <FailureNotice failure={action.failure} />
+        </div>
+      )}
+    </section>
+  );
+}
+
+/** The party's address, to be sent to friends. */
+function ShareLink({ performance, party }: { performance: string; party: string }) {
+  const t = useT();
+  const link = location.origin + to.together(performance, party);
+  const copy = async () => {
+    await navigator.clipboard.writeText(link);
+    toast(t.together.copied);
+  };
+  return (
+    <section className="rounded-card border border-line bg-panel p-5">
+      <h2 className="mb-3 font-bold text-lg">{t.together.link}</h2>
+      <div className="flex gap-2">
+        <input aria-label={t.together.link} readOnly value={link} className={INPUT} />
+        <Button tone="ink" className="shrink-0" onClick={() => void copy().catch(() => undefined)}>
+          {t.together.copy}
+        </Button>
+      </div>
+      <p className="mt-2 text-ink-2 text-sm">{t.together.linkHint}</p>
+    </section>
   );
 }
 

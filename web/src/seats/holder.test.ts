@@ -156,3 +156,18 @@ describe("a hold that goes away", () => {
     expect(lost).toEqual([]);
   });
 });
+
+describe("seats that the server chooses", () => {
+  it("take the place of what was held, only when there are some", async () => {
+    const { server, holder, failures, view } = set();
+    holder.add([4]);
+    await server.grant();
+    await holder.choose(() => Promise.reject(new Problem(409, { code: "no_block" })));
+    expect(view().hold?.seats).toEqual([4]);
+    expect(failures.map(([failure]) => (failure as Problem).code)).toEqual(["no_block"]);
+    await holder.choose(async () => holdOf([7, 8], "best"));
+    expect(view()).toEqual({ hold: holdOf([7, 8], "best"), pending: [] });
+    expect(holder.seats).toEqual([7, 8]);
+    expect(server.asked).toEqual([[4]]);
+  });
+});

@@ -68,6 +68,20 @@ export class Holder {
     this.want(seats);
   }
 
+  /** Asks for seats that the server chooses; what is held is let go only when there are some. */
+  async choose(ask: () => Promise<Hold>): Promise<void> {
+    if (this.busy) return; // a tap is being asked for; its answer comes first
+    this.busy = true;
+    try {
+      this.current = await ask();
+    } catch (failure) {
+      this.onFailure(failure, []);
+    } finally {
+      this.busy = false;
+    }
+    this.put(this.current);
+  }
+
   remove(seat: number): void {
     this.want(this.wanted.filter((other) => other !== seat));
   }

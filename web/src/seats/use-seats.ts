@@ -1,6 +1,6 @@
 import { useQuery, useQueryClient } from "@tanstack/react-query";
-import { useEffect, useMemo, useRef, useState, useSyncExternalStore } from "react";
-import type { Booking, CategoryPrice, Hold } from "../api/client";
+import { useCallback, useEffect, useMemo, useRef, useState, useSyncExternalStore } from "react";
+import type { Booking, CategoryPrice, Hold, Wishes } from "../api/client";
 import { commands } from "../api/commands";
 import { queries } from "../api/queries";
 import { live } from "../live";
@@ -40,6 +40,8 @@ export function useRowVersion(store: SeatStore, row: number): number {
 
 export interface Holding extends HoldView {
   holder: Holder;
+  /** Holds the best seats for so many people. */
+  best: (wishes: Wishes) => Promise<void>;
 }
 
 /** One's own hold: taps become commands, and what the server says elsewhere is taken over. */
@@ -80,11 +82,23 @@ export function useHolding(
     );
   }, [performance, client]);
 
+  const best = useCallback(
+    (wishes: Wishes) =>
+      holder.choose(async () => {
+        const key = queries.hold(performance).queryKey;
+        const hold = await commands.holdBest(performance, wishes);
+        await client.cancelQueries({ queryKey: key });
+        client.setQueryData(key, hold);
+        return hold;
+      }),
+    [performance, client, holder],
+  );
+
   const told = useQuery({ ...queries.hold(performance), enabled: signedIn }).data;
   useEffect(() => {
     if (told !== undefined) holder.adopt(told);
   }, [told, holder]);
-  return { ...view, holder };
+  return { ...view, holder, best };
 }
 
 /** The seats of this performance that are mine for good: booked or bought by me, or a friend's booking's ticket. */
