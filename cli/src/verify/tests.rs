@@ -743,7 +743,15 @@ fn two_shares(all_or_none: bool) -> (Sale, Fan, Fan) {
     let expires_at = sale.log.now().plus_seconds(HOLD_SECONDS);
     let seats = vec![SeatIndex(3), SeatIndex(4)];
     let party = PartyId::new();
-    sale.perform(P::SeatsHeld { hold, account: pays.account, party: Some(party), members, seats: seats.clone(), expires_at });
+    sale.perform(P::SeatsHeld {
+        hold,
+        account: pays.account,
+        party: Some(party),
+        members,
+        seats: seats.clone(),
+        expires_at,
+        extended: false,
+    });
     sale.book(&pays);
     sale.book(&Fan { hold, ..forgets });
     let pay_by = sale.log.now().plus_seconds(PAYMENT_SECONDS);

@@ -53,6 +53,7 @@ pub(super) enum Format {
 pub(super) struct Export {
     /// The format.
     #[serde(default)]
+    #[param(inline)]
     format: Format,
 }
 

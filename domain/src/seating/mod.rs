@@ -24,6 +24,7 @@ use utoipa::ToSchema;
 
 /// How the seats of a block lie. In the order of how good that is.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, Default, Serialize, Deserialize, ToSchema)]
+#[schema(as = BlockKind)]
 #[serde(rename_all = "snake_case")]
 pub enum Kind {
     /// Side by side in one row, no aisle between.

@@ -119,11 +119,13 @@ pub(crate) struct Part {
     /// At most so many, 1 to 10,000.
     #[param(minimum = 1, maximum = 10_000, default = 10_000)]
     limit: u32,
+    /// Waits until the answer covers this position of the log.
+    min_position: Option<u64>,
 }
 
 impl Default for Part {
     fn default() -> Part {
-        Part { after: 0, limit: TICKETS_MAX }
+        Part { after: 0, limit: TICKETS_MAX, min_position: None }
     }
 }
 
@@ -150,7 +152,7 @@ pub(crate) async fn tickets(
     Query(part): Query<Part>,
 ) -> Result<Json<Tickets>, Problem> {
     let touched = [StreamId::WaitingRoom(performance)];
-    let mut snapshot = api.snapshot(&[Model::Line], None, Touches::Streams(&touched)).await?;
+    let mut snapshot = api.snapshot(&[Model::Line], part.min_position, Touches::Streams(&touched)).await?;
     let tickets: Vec<[u8; 32]> =
         sqlx::query_scalar("select ticket from draw_tickets where performance_id = $1 and number > $2 order by number limit $3")
             .bind(performance.0)

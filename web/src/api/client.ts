@@ -17,7 +17,7 @@ export type Plan = Schemas["Plan"];
 export type Hold = Pick<Schemas["LiveHold"], "hold_id" | "seats" | "members" | "expires_at" | "claims"> & {
   extended?: boolean;
   /** How its seats lie, where the server has said so. */
-  kind?: Schemas["Kind"] | null;
+  kind?: Schemas["BlockKind"] | null;
 };
 export type Wishes = Schemas["Wishes"];
 export type Block = Schemas["Block"];

@@ -123,7 +123,7 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
-        /** The tickets that one holds, whoever paid. */
+        /** The tickets that one holds, whoever paid. Shares that stand or fall together are tickets once all are paid. */
         get: operations["my_tickets"];
         put?: never;
         post?: never;
@@ -234,7 +234,11 @@ export interface paths {
         };
         get?: never;
         put?: never;
-        /** Turns a hold into a booking, which waits for its payment. */
+        /**
+         * Turns a hold into a booking, which waits for its payment.
+         * @description Where the party pays by shares, it becomes a booking for each member who has a seat; the answer is the first of them, and
+         *     `GET …/bookings/{booking}/shares` tells all.
+         */
         post: operations["book"];
         delete?: never;
         options?: never;
@@ -300,6 +304,26 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/v1/performances/{performance}/bookings/{booking}/shares": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Tells how the shares stand that a booking is one of, to those who have one.
+         * @description Asked of the writer, so that it is never older than an answered command.
+         */
+        get: operations["shares"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/v1/performances/{performance}/draw": {
         parameters: {
             query?: never;
@@ -354,6 +378,26 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/v1/performances/{performance}/find": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * The best free seats for so many people: side by side first, then in two rows, then near one another.
+         * @description Nothing is held by it. Under a show's rule against single seats, nothing is found that holding would refuse.
+         */
+        get: operations["find_seats"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/v1/performances/{performance}/holds": {
         parameters: {
             query?: never;
@@ -365,9 +409,30 @@ export interface paths {
         put?: never;
         /**
          * Holds seats, for oneself or for the whole party.
-         * @description Seats held before are let go when it succeeds.
+         * @description Seats held before are let go when it succeeds. A seat that was among them keeps its time: choosing again gives no more.
          */
         post: operations["hold_seats"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/performances/{performance}/holds/best": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Holds the best seats for so many people, for oneself or for the whole party: all of them, or none.
+         * @description Which, the performance decides when it comes to this command, so others can't be faster. `kind` says how they lie.
+         *     By the `original` adjacency of a show, and with `near`, they are found from that seat on, which must be free.
+         */
+        post: operations["hold_best"];
         delete?: never;
         options?: never;
         head?: never;
@@ -388,6 +453,26 @@ export interface paths {
         get: operations["my_hold"];
         put?: never;
         post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/performances/{performance}/holds/{hold}/claim": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Claims a seat of the hold that one's party has: the ticket will be one's own.
+         * @description Another claim takes the place of the last. Who claims nothing gets one of the seats that are left.
+         */
+        post: operations["claim_seat"];
         delete?: never;
         options?: never;
         head?: never;
@@ -631,6 +716,46 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/v1/performances/{performance}/parties": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Makes a party, which one leads.
+         * @description What it agrees on stays. Who has its address joins it, as long as it isn't in the line.
+         */
+        post: operations["form_party"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/performances/{performance}/parties/{party}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * A party, to whoever has its link. The address is the invitation, so nobody need be signed in to see whose it is; who
+         *     else is in the party is for its members.
+         */
+        get: operations["party_link"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/v1/performances/{performance}/parties/{party}/accept": {
         parameters: {
             query?: never;
@@ -685,6 +810,40 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/v1/performances/{performance}/parties/{party}/invitations/{account}/withdraw": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Takes an invitation back. */
+        post: operations["withdraw_invitation"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/performances/{performance}/parties/{party}/join": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Joins a party by its address. */
+        post: operations["join_party"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/v1/performances/{performance}/parties/{party}/leave": {
         parameters: {
             query?: never;
@@ -696,9 +855,46 @@ export interface paths {
         put?: never;
         /**
          * Leaves a party before it is in line.
-         * @description Its leader can't.
+         * @description When its leader does, whoever has been in it longest leads; when its last member does, it ends.
          */
         post: operations["leave_party"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/performances/{performance}/parties/{party}/members/{account}/expel": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Sends a member away.
+         * @description The party's address doesn't let them in again; an invitation does.
+         */
+        post: operations["expel_member"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/performances/{performance}/parties/{party}/members/{account}/lead": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Has another member lead. */
+        post: operations["hand_party_over"];
         delete?: never;
         options?: never;
         head?: never;
@@ -768,7 +964,7 @@ export interface paths {
             cookie?: never;
         };
         /**
-         * Gives a plan out.
+         * Gives a plan out, in our own format or that of pretix.
          * @description It never changes, so it may be cached for ever.
          */
         get: operations["plan"];
@@ -936,6 +1132,11 @@ export interface components {
          * @description A person, opaque: names and e-mail addresses are never in the log.
          */
         AccountId: string;
+        /**
+         * @description How "so many seats together" is answered. A policy of the show.
+         * @enum {string}
+         */
+        Adjacency: "best" | "original";
         /** @description What an accepted command is answered with. */
         Answer_BookingReply: {
             /** @description The booking. */
@@ -998,6 +1199,7 @@ export interface components {
             expires_at: components["schemas"]["Timestamp"];
             /** @description The hold. */
             hold_id: components["schemas"]["HoldId"];
+            kind?: components["schemas"]["BlockKind"] | null;
             /** @description Everyone the seats are for. */
             members: components["schemas"]["AccountId"][];
             /** @description Its seats, in the order they were asked for. */
@@ -1015,6 +1217,8 @@ export interface components {
         Answer_LiveHold: {
             /** @description Who chose; extending, releasing and booking it is theirs. */
             account: components["schemas"]["AccountId"];
+            /** @description Which seats members claimed, in the order of their claims. */
+            claims?: components["schemas"]["Claim"][];
             /** @description When it runs out. */
             expires_at: components["schemas"]["Timestamp"];
             /** @description Whether it was extended; that is possible once. */
@@ -1034,6 +1238,8 @@ export interface components {
         };
         /** @description What an accepted command is answered with. */
         Answer_PartyReply: {
+            /** @description Whether it is no more. */
+            ended?: boolean;
             /** @description Whether it is in the line: its members stay as they are. */
             frozen: boolean;
             /** @description Who is invited and hasn't answered. */
@@ -1046,6 +1252,8 @@ export interface components {
             party_id: components["schemas"]["PartyId"];
             /** @description Its performance. */
             performance_id: components["schemas"]["PerformanceId"];
+            /** @description What its members agreed on. */
+            terms?: components["schemas"]["Terms"];
         } & {
             /**
              * Format: int64
@@ -1073,6 +1281,25 @@ export interface components {
             position: number;
         };
         /** @description What an accepted command is answered with. */
+        Answer_SharesReply: {
+            /** @description Whether all go back unless all are paid. */
+            all_or_none: boolean;
+            /** @description Their common name: the first share's booking. */
+            group_id: components["schemas"]["BookingId"];
+            /** @description The party. */
+            party_id: components["schemas"]["PartyId"];
+            /** @description Until when they may be paid. */
+            pay_by: components["schemas"]["Timestamp"];
+            /** @description Each share, that of whoever booked first. */
+            shares: components["schemas"]["ShareReply"][];
+        } & {
+            /**
+             * Format: int64
+             * @description The log's position that covers the command: queries with this `min_position` see it.
+             */
+            position: number;
+        };
+        /** @description What an accepted command is answered with. */
         Answer_ShowReply: {
             /** @description The show. */
             show_id: components["schemas"]["ShowId"];
@@ -1089,7 +1316,22 @@ export interface components {
             name: string;
             /** @description Its outline as a polygon; empty if unknown. */
             outline?: components["schemas"]["Point"][];
+            price?: components["schemas"]["Won"] | null;
         };
+        /** @description Seats for people who want to sit together. */
+        Block: {
+            /** @description How they lie. What isn't `contiguous` is split. */
+            kind: components["schemas"]["BlockKind"];
+            /** @description The seats, from left to right, row by row. */
+            seats: components["schemas"]["SeatIndex"][];
+            /** @description What they cost together. */
+            total: components["schemas"]["Won"];
+        };
+        /**
+         * @description How the seats of a block lie. In the order of how good that is.
+         * @enum {string}
+         */
+        BlockKind: "contiguous" | "stacked" | "near";
         /** @description A booking that one made. */
         Booking: {
             /** @description The booking. */
@@ -1107,6 +1349,7 @@ export interface components {
             performance_id: components["schemas"]["PerformanceId"];
             refund_amount?: components["schemas"]["Won"] | null;
             refund_state?: components["schemas"]["RefundState"] | null;
+            share_group?: components["schemas"]["BookingId"] | null;
             /** @description Its show. */
             show_id: components["schemas"]["ShowId"];
             /** @description When it begins. */
@@ -1201,6 +1444,13 @@ export interface components {
             name: string;
             /** @description How many of the seats are in it. */
             seats: number;
+        };
+        /** @description A seat of a hold that a member claimed: the ticket will be theirs. */
+        Claim: {
+            /** @description Whose it will be. */
+            account: components["schemas"]["AccountId"];
+            /** @description The seat. */
+            seat: components["schemas"]["SeatIndex"];
         };
         /** @description Who signs in. */
         Credentials: {
@@ -1335,6 +1585,15 @@ export interface components {
              */
             sold: number;
         };
+        /** @description Seats that were free at `position`. */
+        Found: components["schemas"]["Standing"] & {
+            /** @description Up to five blocks, the best first, no two with a seat in common. What is split says so. */
+            blocks: components["schemas"]["Block"][];
+            /** @description The performance. */
+            performance_id: components["schemas"]["PerformanceId"];
+            /** @description The seating plan, by hash. */
+            plan: components["schemas"]["PlanHash"];
+        };
         /** @description Someone else, as far as others may see. */
         Friend: {
             account_id: components["schemas"]["AccountId"];
@@ -1351,6 +1610,7 @@ export interface components {
             expires_at: components["schemas"]["Timestamp"];
             /** @description The hold. */
             hold_id: components["schemas"]["HoldId"];
+            kind?: components["schemas"]["BlockKind"] | null;
             /** @description Everyone the seats are for. */
             members: components["schemas"]["AccountId"][];
             /** @description Its seats, in the order they were asked for. */
@@ -1429,6 +1689,8 @@ export interface components {
         LiveHold: {
             /** @description Who chose; extending, releasing and booking it is theirs. */
             account: components["schemas"]["AccountId"];
+            /** @description Which seats members claimed, in the order of their claims. */
+            claims?: components["schemas"]["Claim"][];
             /** @description When it runs out. */
             expires_at: components["schemas"]["Timestamp"];
             /** @description Whether it was extended; that is possible once. */
@@ -1466,12 +1728,24 @@ export interface components {
             /** @description What it says, as it is published there. */
             value: string;
         };
+        /** @description The best seats to hold. */
+        NewBestHold: {
+            /** @description The new hold's id: a UUIDv7 made by the client. */
+            hold_id: components["schemas"]["HoldId"];
+            /** @description What is wished for. */
+            wishes: components["schemas"]["Wishes"];
+        };
         /** @description A booking to make. */
         NewBooking: {
             /** @description The new booking's id: a UUIDv7 made by the client. */
             booking_id: components["schemas"]["BookingId"];
             /** @description The hold it is made of. */
             hold_id: components["schemas"]["HoldId"];
+        };
+        /** @description A seat to claim. */
+        NewClaim: {
+            /** @description One of the hold's seats. */
+            seat: components["schemas"]["SeatIndex"];
         };
         /** @description A place to take. */
         NewEntry: {
@@ -1515,6 +1789,15 @@ export interface components {
             capacity: number;
             /** @description Why. */
             reason: string;
+        };
+        /** @description A party to make. */
+        NewParty: {
+            /** @description The new party's id: a UUIDv7 made by the client. Whoever is shown it may join. */
+            party_id: components["schemas"]["PartyId"];
+            /** @description How it pays. */
+            pays?: components["schemas"]["Pays"];
+            /** @description Who picks the seats: `anyone` or `leader`. */
+            picks?: components["schemas"]["Picks"];
         };
         /** @description How to pay. */
         NewPayment: {
@@ -1632,6 +1915,8 @@ export interface components {
             /** @description Its performance. */
             performance_id: components["schemas"]["PerformanceId"];
             starts_at?: components["schemas"]["Timestamp"] | null;
+            /** @description What its members agreed on. */
+            terms: components["schemas"]["Terms"];
             title?: components["schemas"]["Text"] | null;
         };
         /**
@@ -1639,8 +1924,30 @@ export interface components {
          * @description People who wait and sit together.
          */
         PartyId: string;
+        /** @description What a party's link shows before one joins by it. */
+        PartyLink: components["schemas"]["Standing"] & {
+            /** @description Whether it is no more. */
+            ended: boolean;
+            /** @description Whether it is in the line: nobody joins any more. */
+            frozen: boolean;
+            /** @description The leader's nickname. */
+            leader_nickname?: string | null;
+            /** @description The party. */
+            party_id: components["schemas"]["PartyId"];
+            /**
+             * Format: int64
+             * @description How many are in it.
+             */
+            people: number;
+            /** @description Its performance. */
+            performance_id: components["schemas"]["PerformanceId"];
+            /** @description What one agrees on by joining. */
+            terms: components["schemas"]["Terms"];
+        };
         /** @description A party of one performance. */
         PartyReply: {
+            /** @description Whether it is no more. */
+            ended?: boolean;
             /** @description Whether it is in the line: its members stay as they are. */
             frozen: boolean;
             /** @description Who is invited and hasn't answered. */
@@ -1653,6 +1960,8 @@ export interface components {
             party_id: components["schemas"]["PartyId"];
             /** @description Its performance. */
             performance_id: components["schemas"]["PerformanceId"];
+            /** @description What its members agreed on. */
+            terms?: components["schemas"]["Terms"];
         };
         /**
          * Format: uuid
@@ -1688,6 +1997,11 @@ export interface components {
          * @enum {string}
          */
         PaymentState: "in_flight" | "succeeded" | "failed";
+        /**
+         * @description How the party pays.
+         * @enum {string}
+         */
+        Pays: "chooser" | "leader" | "shares" | "all_or_none";
         /** @description One date of a show. */
         Performance: components["schemas"]["Standing"] & {
             /** @description The performance. */
@@ -1716,6 +2030,11 @@ export interface components {
          * @description One date of a show, sold on its own. Its waiting room has the same id.
          */
         PerformanceId: string;
+        /**
+         * @description Who chooses the party's block of seats.
+         * @enum {string}
+         */
+        Picks: "anyone" | "leader";
         /** @description One's place in a line. */
         Place: components["schemas"]["Standing"] & {
             /**
@@ -1789,6 +2108,11 @@ export interface components {
         /** @description The rules a show is sold by. All times are seconds, 1 to [`crate::limits::POLICY_SECONDS_MAX`]. */
         Policies: {
             /**
+             * @description How "so many seats together, from this one on" is answered.
+             * @default best
+             */
+            adjacency: components["schemas"]["Adjacency"];
+            /**
              * Format: int32
              * @description How many people may be inside, choosing, at once. 1 to 1,000,000.
              * @default 500
@@ -1810,6 +2134,11 @@ export interface components {
              *     }
              */
             line: components["schemas"]["LineRules"];
+            /**
+             * @description Whether a choice that leaves a single seat alone is refused, if another of the same size doesn't.
+             * @default false
+             */
+            no_orphans: boolean;
             /**
              * Format: int32
              * @description How long a booking waits for its payment.
@@ -1838,6 +2167,8 @@ export interface components {
         Problem: {
             /** @description Free seats nearby, nearest first. */
             alternatives?: number[] | null;
+            /** @description Better choices of as many seats, the best first. */
+            blocks?: components["schemas"]["Block"][] | null;
             /**
              * @description The stable code.
              * @example seat_taken
@@ -1990,6 +2321,32 @@ export interface components {
             /** @description Text drawn at its centre, if any. */
             text?: string | null;
         };
+        /** @description One member's share of a block: a booking of its own. */
+        ShareReply: {
+            /** @description Whose it is to pay. */
+            account: components["schemas"]["AccountId"];
+            /** @description The share's booking. */
+            booking_id: components["schemas"]["BookingId"];
+            /** @description Its seats. */
+            seats: components["schemas"]["SeatIndex"][];
+            /** @description How it stands. */
+            state: components["schemas"]["BookingState"];
+            /** @description What it costs. */
+            total: components["schemas"]["Won"];
+        };
+        /** @description The shares of a block, as its party sees them. */
+        SharesReply: {
+            /** @description Whether all go back unless all are paid. */
+            all_or_none: boolean;
+            /** @description Their common name: the first share's booking. */
+            group_id: components["schemas"]["BookingId"];
+            /** @description The party. */
+            party_id: components["schemas"]["PartyId"];
+            /** @description Until when they may be paid. */
+            pay_by: components["schemas"]["Timestamp"];
+            /** @description Each share, that of whoever booked first. */
+            shares: components["schemas"]["ShareReply"][];
+        };
         /** @description A show. */
         Show: components["schemas"]["ShowSummary"] & components["schemas"]["Standing"] & {
             /** @description The seating plan, by hash. */
@@ -2102,6 +2459,13 @@ export interface components {
             /** @description The public key, in hex. */
             key: string;
         };
+        /** @description What a party agreed on when it was made. It stays. */
+        Terms: {
+            /** @description How it pays. */
+            pays: components["schemas"]["Pays"];
+            /** @description Who chooses the seats. */
+            picks: components["schemas"]["Picks"];
+        };
         /** @description A text in the languages of the product. Korean is the first language; English may be missing. */
         Text: {
             /** @description English. */
@@ -2159,6 +2523,35 @@ export interface components {
         Why: {
             /** @description A sentence of at most 200 characters, which is kept for ever and may be shown to anybody. */
             reason: string;
+        };
+        /** @description What is wished for. */
+        Wishes: {
+            /**
+             * Format: int32
+             * @description Only seats of this area: its place in the plan.
+             */
+            area?: number | null;
+            /** @description Nothing that lies worse. */
+            at_worst?: components["schemas"]["BlockKind"];
+            /**
+             * Format: int32
+             * @description Only seats of this category: its place in the plan.
+             */
+            category?: number | null;
+            near?: components["schemas"]["SeatIndex"] | null;
+            /**
+             * Format: int64
+             * @description How many seats: 1 to 64.
+             * @example 3
+             */
+            people: number;
+            price_max?: components["schemas"]["Won"] | null;
+            /**
+             * Format: int64
+             * @description How many of them are spaces for wheelchairs. The others are then companions' or ordinary seats. Without any, all are
+             *     ordinary seats.
+             */
+            wheelchairs?: number;
         };
         /**
          * Format: int64
@@ -3273,6 +3666,8 @@ export interface operations {
              *
              *     `not_admitted`: It isn't your turn yet
              *
+             *     `not_leader`: Only the party's leader can do this
+             *
              *     `forbidden`: You aren't allowed to do this
              */
             403: {
@@ -3475,6 +3870,8 @@ export interface operations {
              *     `booking_cancelled`: This booking was cancelled
              *
              *     `payment_in_progress`: A payment is in progress
+             *
+             *     `shares_open`: Your shares stand or fall together
              *
              *     `performance_started`: The performance has begun
              */
@@ -3813,6 +4210,95 @@ export interface operations {
             };
         };
     };
+    shares: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                performance: components["schemas"]["PerformanceId"];
+                booking: components["schemas"]["BookingId"];
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The shares. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Answer_SharesReply"];
+                };
+            };
+            /** @description `invalid_id`: An id in the address is malformed */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /**
+             * @description `unauthenticated`: You aren't signed in
+             *
+             *     `session_expired`: Your session has ended
+             */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `not_a_person`: Only a person's account can do this */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `unknown_booking`: There is no such booking */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `internal`: Something went wrong on our side */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /**
+             * @description `busy`: Very many people are here right now
+             *
+             *     `timeout`: The answer takes too long
+             *
+             *     `unavailable`: The service is unavailable for a moment
+             */
+            503: {
+                headers: {
+                    /** @description Seconds after which to try again. */
+                    "Retry-After"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
     get_draw: {
         parameters: {
             query?: {
@@ -4070,6 +4556,8 @@ export interface operations {
                 after?: number;
                 /** @description At most so many, 1 to 10,000. */
                 limit?: number;
+                /** @description Waits until the answer covers this position of the log. */
+                min_position?: number;
             };
             header?: never;
             path: {
@@ -4095,6 +4583,111 @@ export interface operations {
              *     `position_unknown`: That position isn't in the log
              */
             400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `internal`: Something went wrong on our side */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /**
+             * @description `projection_behind`: The page is still catching up
+             *
+             *     `projection_parked`: Part of this page can't be shown right now
+             *
+             *     `busy`: Very many people are here right now
+             *
+             *     `unavailable`: The service is unavailable for a moment
+             */
+            503: {
+                headers: {
+                    /** @description Seconds after which to try again. */
+                    "Retry-After"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    find_seats: {
+        parameters: {
+            query: {
+                /** @description How many seats: 1 to 64. */
+                people: number;
+                /** @description How many of them are spaces for wheelchairs; the others are then companions' or ordinary seats. */
+                wheelchairs?: number;
+                /** @description No seat costs more, in won. */
+                price_max?: number;
+                /** @description Only seats of this category: its place in the plan. */
+                category?: number;
+                /** @description Only seats of this area: its place in the plan. */
+                area?: number;
+                /** @description The nearer to this seat, the better. Without it: the dearer, the nearer to the front, and to the middle. */
+                near?: number;
+                /** @description Nothing that lies worse. */
+                at_worst?: components["schemas"]["BlockKind"];
+                /** @description The answer covers the log at least up to this position. Waits for it up to 5 seconds. */
+                min_position?: number;
+            };
+            header?: never;
+            path: {
+                performance: components["schemas"]["PerformanceId"];
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Found"];
+                };
+            };
+            /**
+             * @description `invalid_query`: The address's parameters don't fit
+             *
+             *     `invalid_id`: An id in the address is malformed
+             *
+             *     `position_unknown`: That position isn't in the log
+             */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `unknown_performance`: There is no such performance, or it isn't on sale */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /**
+             * @description `seat_count`: So many people can't sit together
+             *
+             *     `unknown_seat`: The plan has no such seat
+             *
+             *     `invalid`: A value is out of its bounds
+             */
+            422: {
                 headers: {
                     [name: string]: unknown;
                 };
@@ -4200,6 +4793,8 @@ export interface operations {
              *
              *     `not_admitted`: It isn't your turn yet
              *
+             *     `not_leader`: Only the party's leader can do this
+             *
              *     `forbidden`: You aren't allowed to do this
              */
             403: {
@@ -4225,6 +4820,8 @@ export interface operations {
              *     `performance_started`: The performance has begun
              *
              *     `seat_taken`: Someone else was faster for this seat
+             *
+             *     `seat_left_alone`: This choice leaves a single seat alone
              *
              *     `seat_limit`: That is more seats than one person may have
              *
@@ -4264,6 +4861,190 @@ export interface operations {
              *     `unknown_seat`: The plan has no such seat
              *
              *     `seat_twice`: A seat was chosen twice
+             *
+             *     `invalid`: A value is out of its bounds
+             *
+             *     `invalid_body`: The request's content doesn't fit
+             */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `too_many_requests`: Too many requests */
+            429: {
+                headers: {
+                    /** @description Seconds after which to try again. */
+                    "Retry-After"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `internal`: Something went wrong on our side */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /**
+             * @description `busy`: Very many people are here right now
+             *
+             *     `timeout`: The answer takes too long
+             *
+             *     `unavailable`: The service is unavailable for a moment
+             */
+            503: {
+                headers: {
+                    /** @description Seconds after which to try again. */
+                    "Retry-After"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    hold_best: {
+        parameters: {
+            query?: never;
+            header: {
+                /**
+                 * @description A key of the client's choice, new for each command and the same for its retries: 1 to 255 visible ASCII characters.
+                 *     The same key gets the same answer for at least 24 hours; with another command it is refused.
+                 * @example 01980d2e-7f3a-7cc1-9d53-0c9a5b1f4e11
+                 */
+                "Idempotency-Key": string;
+                /** @description W3C trace context. */
+                traceparent?: string | null;
+            };
+            path: {
+                performance: components["schemas"]["PerformanceId"];
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["NewBestHold"];
+            };
+        };
+        responses: {
+            /** @description The seats are held. */
+            201: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Answer_HoldReply"];
+                };
+            };
+            /**
+             * @description `idempotency_key_missing`: The request has no Idempotency-Key
+             *
+             *     `idempotency_key_invalid`: The Idempotency-Key is malformed
+             *
+             *     `invalid_id`: An id in the address is malformed
+             *
+             *     `bad_json`: The request can't be read
+             */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /**
+             * @description `unauthenticated`: You aren't signed in
+             *
+             *     `session_expired`: Your session has ended
+             */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /**
+             * @description `origin_refused`: The request came from another site and was refused
+             *
+             *     `not_admitted`: It isn't your turn yet
+             *
+             *     `forbidden`: You aren't allowed to do this
+             */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `unknown_performance`: There is no such performance, or it isn't on sale */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /**
+             * @description `sale_not_open`: The sale hasn't opened yet
+             *
+             *     `performance_started`: The performance has begun
+             *
+             *     `no_block`: No free seats lie as you wish
+             *
+             *     `seat_taken`: Someone else was faster for this seat
+             *
+             *     `seat_limit`: That is more seats than one person may have
+             *
+             *     `id_taken`: This id is used already
+             */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `too_large`: What was sent is too large */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `unsupported_media_type`: This format isn't supported */
+            415: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /**
+             * @description `idempotency_key_reused`: This Idempotency-Key was used for another request
+             *
+             *     `seat_count`: So many people can't sit together
+             *
+             *     `unknown_seat`: The plan has no such seat
              *
              *     `invalid`: A value is out of its bounds
              *
@@ -4370,6 +5151,183 @@ export interface operations {
             /** @description `unknown_hold`: These held seats can't be found */
             404: {
                 headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `internal`: Something went wrong on our side */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /**
+             * @description `busy`: Very many people are here right now
+             *
+             *     `timeout`: The answer takes too long
+             *
+             *     `unavailable`: The service is unavailable for a moment
+             */
+            503: {
+                headers: {
+                    /** @description Seconds after which to try again. */
+                    "Retry-After"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    claim_seat: {
+        parameters: {
+            query?: never;
+            header: {
+                /**
+                 * @description A key of the client's choice, new for each command and the same for its retries: 1 to 255 visible ASCII characters.
+                 *     The same key gets the same answer for at least 24 hours; with another command it is refused.
+                 * @example 01980d2e-7f3a-7cc1-9d53-0c9a5b1f4e11
+                 */
+                "Idempotency-Key": string;
+                /** @description W3C trace context. */
+                traceparent?: string | null;
+            };
+            path: {
+                performance: components["schemas"]["PerformanceId"];
+                hold: components["schemas"]["HoldId"];
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["NewClaim"];
+            };
+        };
+        responses: {
+            /** @description The seat is one's own, once it is booked. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Answer_DoneReply"];
+                };
+            };
+            /**
+             * @description `idempotency_key_missing`: The request has no Idempotency-Key
+             *
+             *     `idempotency_key_invalid`: The Idempotency-Key is malformed
+             *
+             *     `invalid_id`: An id in the address is malformed
+             *
+             *     `bad_json`: The request can't be read
+             */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /**
+             * @description `unauthenticated`: You aren't signed in
+             *
+             *     `session_expired`: Your session has ended
+             */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /**
+             * @description `origin_refused`: The request came from another site and was refused
+             *
+             *     `forbidden`: You aren't allowed to do this
+             */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /**
+             * @description `unknown_performance`: There is no such performance, or it isn't on sale
+             *
+             *     `unknown_hold`: These held seats can't be found
+             */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /**
+             * @description `hold_expired`: The time for these seats has run out
+             *
+             *     `seat_claimed`: Another member of your party claimed this seat
+             *
+             *     `performance_started`: The performance has begun
+             */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `too_large`: What was sent is too large */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `unsupported_media_type`: This format isn't supported */
+            415: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /**
+             * @description `idempotency_key_reused`: This Idempotency-Key was used for another request
+             *
+             *     `unknown_seat`: The plan has no such seat
+             *
+             *     `invalid_body`: The request's content doesn't fit
+             */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `too_many_requests`: Too many requests */
+            429: {
+                headers: {
+                    /** @description Seconds after which to try again. */
+                    "Retry-After"?: number;
                     [name: string]: unknown;
                 };
                 content: {
@@ -4801,6 +5759,15 @@ export interface operations {
              *     `id_taken`: This id is used already
              */
             409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `party_ended`: This party is no more */
+            410: {
                 headers: {
                     [name: string]: unknown;
                 };
@@ -6316,6 +7283,253 @@ export interface operations {
             };
         };
     };
+    form_party: {
+        parameters: {
+            query?: never;
+            header: {
+                /**
+                 * @description A key of the client's choice, new for each command and the same for its retries: 1 to 255 visible ASCII characters.
+                 *     The same key gets the same answer for at least 24 hours; with another command it is refused.
+                 * @example 01980d2e-7f3a-7cc1-9d53-0c9a5b1f4e11
+                 */
+                "Idempotency-Key": string;
+                /** @description W3C trace context. */
+                traceparent?: string | null;
+            };
+            path: {
+                performance: components["schemas"]["PerformanceId"];
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["NewParty"];
+            };
+        };
+        responses: {
+            /** @description The party. */
+            201: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Answer_PartyReply"];
+                };
+            };
+            /**
+             * @description `idempotency_key_missing`: The request has no Idempotency-Key
+             *
+             *     `idempotency_key_invalid`: The Idempotency-Key is malformed
+             *
+             *     `invalid_id`: An id in the address is malformed
+             *
+             *     `bad_json`: The request can't be read
+             */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /**
+             * @description `unauthenticated`: You aren't signed in
+             *
+             *     `session_expired`: Your session has ended
+             */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /**
+             * @description `origin_refused`: The request came from another site and was refused
+             *
+             *     `forbidden`: You aren't allowed to do this
+             */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `unknown_performance`: There is no such performance, or it isn't on sale */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /**
+             * @description `party_full`: The party is full
+             *
+             *     `in_another_party`: In another party, or in line alone, already
+             *
+             *     `id_taken`: This id is used already
+             *
+             *     `performance_started`: The performance has begun
+             */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `too_large`: What was sent is too large */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `unsupported_media_type`: This format isn't supported */
+            415: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /**
+             * @description `idempotency_key_reused`: This Idempotency-Key was used for another request
+             *
+             *     `invalid`: A value is out of its bounds
+             *
+             *     `invalid_body`: The request's content doesn't fit
+             */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `too_many_requests`: Too many requests */
+            429: {
+                headers: {
+                    /** @description Seconds after which to try again. */
+                    "Retry-After"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `internal`: Something went wrong on our side */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /**
+             * @description `busy`: Very many people are here right now
+             *
+             *     `timeout`: The answer takes too long
+             *
+             *     `unavailable`: The service is unavailable for a moment
+             */
+            503: {
+                headers: {
+                    /** @description Seconds after which to try again. */
+                    "Retry-After"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    party_link: {
+        parameters: {
+            query?: {
+                /** @description The answer covers the log at least up to this position: of a command's reply, say. Waits for it up to 5 seconds. */
+                min_position?: number;
+            };
+            header?: never;
+            path: {
+                performance: components["schemas"]["PerformanceId"];
+                party: components["schemas"]["PartyId"];
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["PartyLink"];
+                };
+            };
+            /**
+             * @description `invalid_id`: An id in the address is malformed
+             *
+             *     `invalid_query`: The address's parameters don't fit
+             */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `unknown_party`: There is no such party */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `internal`: Something went wrong on our side */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /**
+             * @description `projection_behind`: The page is still catching up
+             *
+             *     `unavailable`: The service is unavailable for a moment
+             *
+             *     `timeout`: The answer takes too long
+             */
+            503: {
+                headers: {
+                    /** @description Seconds after which to try again. */
+                    "Retry-After"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
     accept_invitation: {
         parameters: {
             query?: never;
@@ -6414,6 +7628,15 @@ export interface operations {
              *     `performance_started`: The performance has begun
              */
             409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `party_ended`: This party is no more */
+            410: {
                 headers: {
                     [name: string]: unknown;
                 };
@@ -6561,6 +7784,15 @@ export interface operations {
              *     `party_frozen`: The party is in line already
              */
             409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `party_ended`: This party is no more */
+            410: {
                 headers: {
                     [name: string]: unknown;
                 };
@@ -6729,6 +7961,15 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
+            /** @description `party_ended`: This party is no more */
+            410: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
             /** @description `too_large`: What was sent is too large */
             413: {
                 headers: {
@@ -6756,6 +7997,327 @@ export interface operations {
              *
              *     `invalid_body`: The request's content doesn't fit
              */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `too_many_requests`: Too many requests */
+            429: {
+                headers: {
+                    /** @description Seconds after which to try again. */
+                    "Retry-After"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `internal`: Something went wrong on our side */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /**
+             * @description `busy`: Very many people are here right now
+             *
+             *     `timeout`: The answer takes too long
+             *
+             *     `unavailable`: The service is unavailable for a moment
+             */
+            503: {
+                headers: {
+                    /** @description Seconds after which to try again. */
+                    "Retry-After"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    withdraw_invitation: {
+        parameters: {
+            query?: never;
+            header: {
+                /**
+                 * @description A key of the client's choice, new for each command and the same for its retries: 1 to 255 visible ASCII characters.
+                 *     The same key gets the same answer for at least 24 hours; with another command it is refused.
+                 * @example 01980d2e-7f3a-7cc1-9d53-0c9a5b1f4e11
+                 */
+                "Idempotency-Key": string;
+                /** @description W3C trace context. */
+                traceparent?: string | null;
+            };
+            path: {
+                performance: components["schemas"]["PerformanceId"];
+                party: components["schemas"]["PartyId"];
+                account: components["schemas"]["AccountId"];
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The party. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Answer_PartyReply"];
+                };
+            };
+            /**
+             * @description `idempotency_key_missing`: The request has no Idempotency-Key
+             *
+             *     `idempotency_key_invalid`: The Idempotency-Key is malformed
+             *
+             *     `invalid_id`: An id in the address is malformed
+             */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /**
+             * @description `unauthenticated`: You aren't signed in
+             *
+             *     `session_expired`: Your session has ended
+             */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /**
+             * @description `origin_refused`: The request came from another site and was refused
+             *
+             *     `not_leader`: Only the party's leader can do this
+             *
+             *     `forbidden`: You aren't allowed to do this
+             */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /**
+             * @description `unknown_performance`: There is no such performance, or it isn't on sale
+             *
+             *     `unknown_party`: There is no such party
+             */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /**
+             * @description `already_member`: Already a member of the party
+             *
+             *     `performance_started`: The performance has begun
+             */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `party_ended`: This party is no more */
+            410: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `idempotency_key_reused`: This Idempotency-Key was used for another request */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `too_many_requests`: Too many requests */
+            429: {
+                headers: {
+                    /** @description Seconds after which to try again. */
+                    "Retry-After"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `internal`: Something went wrong on our side */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /**
+             * @description `busy`: Very many people are here right now
+             *
+             *     `timeout`: The answer takes too long
+             *
+             *     `unavailable`: The service is unavailable for a moment
+             */
+            503: {
+                headers: {
+                    /** @description Seconds after which to try again. */
+                    "Retry-After"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    join_party: {
+        parameters: {
+            query?: never;
+            header: {
+                /**
+                 * @description A key of the client's choice, new for each command and the same for its retries: 1 to 255 visible ASCII characters.
+                 *     The same key gets the same answer for at least 24 hours; with another command it is refused.
+                 * @example 01980d2e-7f3a-7cc1-9d53-0c9a5b1f4e11
+                 */
+                "Idempotency-Key": string;
+                /** @description W3C trace context. */
+                traceparent?: string | null;
+            };
+            path: {
+                performance: components["schemas"]["PerformanceId"];
+                party: components["schemas"]["PartyId"];
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The party. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Answer_PartyReply"];
+                };
+            };
+            /**
+             * @description `idempotency_key_missing`: The request has no Idempotency-Key
+             *
+             *     `idempotency_key_invalid`: The Idempotency-Key is malformed
+             *
+             *     `invalid_id`: An id in the address is malformed
+             */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /**
+             * @description `unauthenticated`: You aren't signed in
+             *
+             *     `session_expired`: Your session has ended
+             */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /**
+             * @description `origin_refused`: The request came from another site and was refused
+             *
+             *     `expelled_from_party`: The party's leader sent you away
+             *
+             *     `forbidden`: You aren't allowed to do this
+             */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /**
+             * @description `unknown_performance`: There is no such performance, or it isn't on sale
+             *
+             *     `unknown_party`: There is no such party
+             */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /**
+             * @description `own_party`: You lead this party
+             *
+             *     `already_member`: Already a member of the party
+             *
+             *     `party_frozen`: The party is in line already
+             *
+             *     `in_another_party`: In another party, or in line alone, already
+             *
+             *     `party_full`: The party is full
+             *
+             *     `performance_started`: The performance has begun
+             */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `party_ended`: This party is no more */
+            410: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `idempotency_key_reused`: This Idempotency-Key was used for another request */
             422: {
                 headers: {
                     [name: string]: unknown;
@@ -6891,6 +8453,337 @@ export interface operations {
             };
             /** @description `party_frozen`: The party is in line already */
             409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `party_ended`: This party is no more */
+            410: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `idempotency_key_reused`: This Idempotency-Key was used for another request */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `too_many_requests`: Too many requests */
+            429: {
+                headers: {
+                    /** @description Seconds after which to try again. */
+                    "Retry-After"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `internal`: Something went wrong on our side */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /**
+             * @description `busy`: Very many people are here right now
+             *
+             *     `timeout`: The answer takes too long
+             *
+             *     `unavailable`: The service is unavailable for a moment
+             */
+            503: {
+                headers: {
+                    /** @description Seconds after which to try again. */
+                    "Retry-After"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    expel_member: {
+        parameters: {
+            query?: never;
+            header: {
+                /**
+                 * @description A key of the client's choice, new for each command and the same for its retries: 1 to 255 visible ASCII characters.
+                 *     The same key gets the same answer for at least 24 hours; with another command it is refused.
+                 * @example 01980d2e-7f3a-7cc1-9d53-0c9a5b1f4e11
+                 */
+                "Idempotency-Key": string;
+                /** @description W3C trace context. */
+                traceparent?: string | null;
+            };
+            path: {
+                performance: components["schemas"]["PerformanceId"];
+                party: components["schemas"]["PartyId"];
+                account: components["schemas"]["AccountId"];
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The party. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Answer_PartyReply"];
+                };
+            };
+            /**
+             * @description `idempotency_key_missing`: The request has no Idempotency-Key
+             *
+             *     `idempotency_key_invalid`: The Idempotency-Key is malformed
+             *
+             *     `invalid_id`: An id in the address is malformed
+             */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /**
+             * @description `unauthenticated`: You aren't signed in
+             *
+             *     `session_expired`: Your session has ended
+             */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /**
+             * @description `origin_refused`: The request came from another site and was refused
+             *
+             *     `not_leader`: Only the party's leader can do this
+             *
+             *     `not_invited`: You aren't invited to this party
+             *
+             *     `forbidden`: You aren't allowed to do this
+             */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /**
+             * @description `unknown_performance`: There is no such performance, or it isn't on sale
+             *
+             *     `unknown_party`: There is no such party
+             */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /**
+             * @description `own_party`: You lead this party
+             *
+             *     `party_frozen`: The party is in line already
+             *
+             *     `party_full`: The party is full
+             *
+             *     `performance_started`: The performance has begun
+             */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `party_ended`: This party is no more */
+            410: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `idempotency_key_reused`: This Idempotency-Key was used for another request */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `too_many_requests`: Too many requests */
+            429: {
+                headers: {
+                    /** @description Seconds after which to try again. */
+                    "Retry-After"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `internal`: Something went wrong on our side */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /**
+             * @description `busy`: Very many people are here right now
+             *
+             *     `timeout`: The answer takes too long
+             *
+             *     `unavailable`: The service is unavailable for a moment
+             */
+            503: {
+                headers: {
+                    /** @description Seconds after which to try again. */
+                    "Retry-After"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    hand_party_over: {
+        parameters: {
+            query?: never;
+            header: {
+                /**
+                 * @description A key of the client's choice, new for each command and the same for its retries: 1 to 255 visible ASCII characters.
+                 *     The same key gets the same answer for at least 24 hours; with another command it is refused.
+                 * @example 01980d2e-7f3a-7cc1-9d53-0c9a5b1f4e11
+                 */
+                "Idempotency-Key": string;
+                /** @description W3C trace context. */
+                traceparent?: string | null;
+            };
+            path: {
+                performance: components["schemas"]["PerformanceId"];
+                party: components["schemas"]["PartyId"];
+                account: components["schemas"]["AccountId"];
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The party. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Answer_PartyReply"];
+                };
+            };
+            /**
+             * @description `idempotency_key_missing`: The request has no Idempotency-Key
+             *
+             *     `idempotency_key_invalid`: The Idempotency-Key is malformed
+             *
+             *     `invalid_id`: An id in the address is malformed
+             */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /**
+             * @description `unauthenticated`: You aren't signed in
+             *
+             *     `session_expired`: Your session has ended
+             */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /**
+             * @description `origin_refused`: The request came from another site and was refused
+             *
+             *     `not_leader`: Only the party's leader can do this
+             *
+             *     `not_invited`: You aren't invited to this party
+             *
+             *     `forbidden`: You aren't allowed to do this
+             */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /**
+             * @description `unknown_performance`: There is no such performance, or it isn't on sale
+             *
+             *     `unknown_party`: There is no such party
+             */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /**
+             * @description `party_frozen`: The party is in line already
+             *
+             *     `performance_started`: The performance has begun
+             */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `party_ended`: This party is no more */
+            410: {
                 headers: {
                     [name: string]: unknown;
                 };
@@ -7254,7 +9147,10 @@ export interface operations {
     };
     plan: {
         parameters: {
-            query?: never;
+            query?: {
+                /** @description The format. */
+                format?: "own" | "pretix";
+            };
             header?: never;
             path: {
                 /** @description Its hash: 64 hex digits. */
@@ -7280,7 +9176,11 @@ export interface operations {
                 };
                 content?: never;
             };
-            /** @description `invalid_id`: An id in the address is malformed */
+            /**
+             * @description `invalid_id`: An id in the address is malformed
+             *
+             *     `invalid_query`: The address's parameters don't fit
+             */
             400: {
                 headers: {
                     [name: string]: unknown;
@@ -7984,6 +9884,32 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["StatementKey"];
+                };
+            };
+            /** @description `internal`: Something went wrong on our side */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /**
+             * @description `busy`: Very many people are here right now
+             *
+             *     `timeout`: The answer takes too long
+             *
+             *     `unavailable`: The service is unavailable for a moment
+             */
+            503: {
+                headers: {
+                    /** @description Seconds after which to try again. */
+                    "Retry-After"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
                 };
             };
         };
