@@ -122,7 +122,7 @@ pub async fn refused_holds(db: impl PgExecutor<'_>, unit: Uuid, actor: &str, lim
         "select c.position, e.position as cause_position, c.body, c.recorded_at
          from command_log c
          left join events e on e.aggregate_type = c.cause_type and e.aggregate_id = c.unit::text and e.sequence = c.cause_sequence
-         where c.unit = $1 and c.actor = $2 and c.command = 'hold_seats' and c.status >= 400
+         where c.unit = $1 and c.actor = $2 and c.command in ('hold_seats', 'hold_best') and c.status >= 400
          order by c.command_id desc limit $3",
     )
     .bind(unit)

@@ -212,6 +212,44 @@ async fn people_come_into_the_lobby_are_drawn_called_and_claim_their_passes() ->
     Ok(())
 }
 
+/// Why one is where one is, and who was faster: by positions of the log, signed, without a name.
+#[tokio::test]
+async fn a_fan_is_told_why_and_can_show_it() -> Result<()> {
+    let api = TestApi::start(&[]).await;
+    let (_, performance) = show(&api, 2).await?;
+    let people = [api.person("minji").await, api.person("jiho").await];
+    for person in &people {
+        assert_eq!(join(&api, person, performance).await.text("state"), "lobby");
+    }
+    happened(&api, performance, "EntryCalled", 2).await;
+    let mut answers = Vec::new();
+    for person in &people {
+        let claimed = send(&api, person, performance, "line/claim", json!({})).await;
+        assert_eq!(claimed.text("state"), "inside", "{}", claimed.body);
+        answers.push(send(&api, person, performance, "holds", json!({ "hold_id": Uuid::now_v7(), "seats": [1] })).await);
+    }
+    let [held, refused] = &answers[..] else { unreachable!("two people") };
+    assert_eq!((held.status.as_u16(), refused.code()), (201, "seat_taken".to_owned()));
+
+    let reading = TestReading::start(&api.db, None).await;
+    let path = format!("/v1/performances/{performance}/line/why?min_position={}", refused.body["position"]);
+    let signed: Signed = serde_json::from_value(reading.get_as(people[1].account, &path).await.ok())?;
+    assert!(signed.is_by(&api.get("/v1/statement-key").send().await.text("key")));
+    let why: Value = serde_json::from_str(&signed.statement)?;
+    let position = |name: &str| why[name].as_u64().with_context(|| format!("{name} in {why}"));
+    assert!(position("joined_position")? < position("revealed_position")?);
+    assert!(position("revealed_position")? < position("called_position")?);
+    assert!(position("called_position")? < position("entered_position")?);
+    let told = &why["refused_holds"][0];
+    assert_eq!((&told["code"], &told["seats"]), (&json!("seat_taken"), &json!([1])));
+    assert_eq!((&told["cause_position"], &told["decided_at_position"]), (&held.body["position"], &refused.body["position"]));
+    assert!(!signed.statement.contains(&people[0].account.to_string()), "whose it was isn't told");
+    let never = reading.get_as(AccountId::new(), &path).await;
+    assert_eq!(never.problem(), (404, "not_in_line"));
+    reading.stop().await;
+    Ok(())
+}
+
 /// A person's receipt, whose signature is checked with the published key.
 async fn receipt_of(api: &TestApi, person: &TestPerson, performance: PerformanceId) -> Result<Value> {
     let reply = api.get(&format!("/v1/performances/{performance}/line/receipt")).token(&person.token).send().await;
