@@ -165,7 +165,7 @@ impl CardProvider {
         &self.0.webhooks
     }
 
-    /// What the provider knows of a payment; `None` if nothing, for now.
+    /// What the provider knows of a payment; `None` if it has not heard of it yet.
     pub(crate) async fn ask(&self, charge: &Charge) -> Result<Option<Verdict>, Doubt> {
         let request = "ask the card provider about a charge";
         let path = format!("/v1/charges/{}", reference(charge));
