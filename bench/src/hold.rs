@@ -4,7 +4,7 @@ use crate::client::Connection;
 use crate::measure::{Ended, Figures, Measure, Window, round};
 use crate::server::{Running, ServerArgs};
 use crate::venue::{Venue, Wish, all_accepted};
-use crate::{Common, executor, pool};
+use crate::{Common, executor, pool, readers};
 use anyhow::{Context, Result};
 use clap::Args;
 use serde_json::json;
@@ -68,6 +68,7 @@ pub(crate) async fn run(common: &Common, args: &HoldArgs) -> Result<Figures> {
     let server = Running::start(common, &args.server)?;
     let tokens = sign_in(&pool, &venue.people).await?;
     touch(&server, &venue, &tokens).await?;
+    readers::caught_up(common, &pool, &args.server).await?;
     let snapshot = if args.old_snapshot { Some(hold_snapshot(&pool).await?) } else { None };
     let before = log::head(&pool).await?.position;
     let measure = Measure::new(Window::after(WARM_UP, common.seconds));
@@ -81,8 +82,8 @@ pub(crate) async fn run(common: &Common, args: &HoldArgs) -> Result<Figures> {
     let mut figures = load.measure.figures();
     figures.insert("connections".into(), common.connections.into());
     if args.server.relay {
-        let lag_s = caught_up(&pool, &common.nats_url, ended).await?;
-        figures.insert("relay_lag_s".into(), json!(round(lag_s)));
+        readers::published(common, log::head(&pool).await?.position).await?;
+        figures.insert("relay_lag_s".into(), json!(round(ended.elapsed().as_secs_f64())));
     }
     figures.insert("events".into(), json!(log::head(&pool).await?.position - before));
     drop(snapshot);
@@ -197,18 +198,4 @@ async fn hold_snapshot(pool: &PgPool) -> Result<sqlx::Transaction<'static, sqlx:
     sqlx::query("set transaction isolation level repeatable read").execute(&mut *transaction).await?;
     sqlx::query("select position from log_head").execute(&mut *transaction).await?;
     Ok(transaction)
-}
-
-/// Seconds from the end of the load until JetStream has everything that was committed by then.
-async fn caught_up(pool: &PgPool, nats_url: &str, ended: Instant) -> Result<f64> {
-    let head = log::head(pool).await?.position;
-    let client = socketing_nats::connect(&socketing_nats::NatsConfig { url: nats_url.to_owned(), name: "bench".into() }).await?;
-    let jetstream = socketing_nats::jetstream(&client);
-    loop {
-        let mut stream = jetstream.get_stream(socketing_nats::stream::STREAM).await.context("looking at the stream")?;
-        if stream.info().await?.state.last_sequence >= head {
-            return Ok(ended.elapsed().as_secs_f64());
-        }
-        sleep(Duration::from_millis(20)).await;
-    }
 }

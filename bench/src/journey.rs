@@ -6,7 +6,7 @@ use crate::hold::{sign_in, touch};
 use crate::measure::{Ended, Figures, Measure, Window, round};
 use crate::server::{Running, ServerArgs};
 use crate::venue::{SEATS, Venue, Wish};
-use crate::{Common, executor, pool};
+use crate::{Common, executor, pool, readers};
 use anyhow::{Context, Result, ensure};
 use serde_json::json;
 use socketing_domain::{AccountId, BookingId, EntryId, HoldId, PaymentId};
@@ -35,9 +35,11 @@ pub(crate) async fn run(common: &Common) -> Result<Figures> {
         executor.stop().await;
         venue
     };
-    let server = Running::start(common, &ServerArgs { processes: true, ..ServerArgs::default() })?;
+    let running = ServerArgs { processes: true, ..ServerArgs::default() };
+    let server = Running::start(common, &running)?;
     let tokens = sign_in(&pool, &venue.people).await?;
     touch(&server, &venue, &tokens).await?;
+    readers::caught_up(common, &pool, &running).await?;
     let load = Arc::new(Load { venue, tokens, measure: Measure::new(Window::after(WARM_UP, common.seconds)) });
     let counting = tokio::spawn(events_within(pool.clone(), load.measure.window()));
     let mut fans = JoinSet::new();

@@ -10,6 +10,7 @@ mod hold;
 mod join;
 mod journey;
 mod measure;
+mod readers;
 mod recover;
 mod relay;
 mod server;

@@ -5,7 +5,7 @@ use futures::{StreamExt, TryStreamExt, stream};
 use socketing_command_api::executor::{Executor, Rejected, Request};
 use socketing_domain::event::Actor;
 use socketing_domain::plan::PlanHash;
-use socketing_domain::show::CategoryPrice;
+use socketing_domain::show::{self, CategoryPrice, Date, Details, Policies, Text};
 use socketing_domain::unit::{Command, UnitId};
 use socketing_domain::{AccountId, Clock, EntryId, PerformanceId, ShowId, SystemClock, Timestamp, Won, performance, waiting_room};
 use socketing_tests::stage::{PRICE, import, small_plan};
@@ -88,25 +88,33 @@ fn spread(nth: usize) -> PerformanceId {
 pub(crate) async fn put_on_sale(executor: &Executor, performance: PerformanceId, plan: PlanHash, capacity: u32) -> Result<()> {
     let (show, now) = (ShowId::new(), SystemClock.now());
     let sale_opens_at = Timestamp::from_millis(now.as_millis() - 3_600_000);
-    let policies = socketing_domain::show::Policies {
-        hold_seconds: LONG_S,
-        payment_seconds: LONG_S,
-        session_seconds: LONG_S,
-        capacity,
-        ..Default::default()
-    };
-    let schedule = performance::Command::Schedule {
-        show,
+    let policies = Policies { hold_seconds: LONG_S, payment_seconds: LONG_S, session_seconds: LONG_S, capacity, ..Default::default() };
+    let rules = waiting_room::LineRules::original();
+    let policies = Policies { line: rules, ..policies };
+    let prices = vec![CategoryPrice { category: "R".into(), price: Won::new(PRICE).context("a price")? }];
+    let starts_at = now.plus_seconds(2 * LONG_S);
+    let name = |text: &str| Text { ko: text.to_owned(), en: None };
+    let details = Details {
+        title: name("벤치마크"),
+        venue: name("경기장"),
         plan,
-        starts_at: now.plus_seconds(2 * LONG_S),
+        dates: vec![Date { performance, starts_at }],
+        prices: prices.clone(),
         sale_opens_at,
-        prices: vec![CategoryPrice { category: "R".into(), price: Won::new(PRICE).context("a price")? }],
         policies,
     };
-    let rules = waiting_room::LineRules::original();
+    // What the process managers would do once the show is public: they may not be running yet.
+    let schedule = performance::Command::Schedule { show, plan, starts_at, sale_opens_at, prices, policies };
     let open = waiting_room::Command::OpenLine { show, sale_opens_at, capacity, session_seconds: LONG_S, rules };
-    for command in [Command::Performance(schedule), Command::Line(open)] {
-        let request = request(performance, Actor::System("bench"), command);
+    let (organiser, system) = (Actor::Account(AccountId::new()), Actor::System("bench"));
+    let commands = [
+        (UnitId::Show(show), organiser, Command::Show(show::Command::CreateShow { show, details })),
+        (UnitId::Show(show), organiser, Command::Show(show::Command::PublishShow)),
+        (UnitId::Performance(performance), system, Command::Performance(schedule)),
+        (UnitId::Performance(performance), system, Command::Line(open)),
+    ];
+    for (unit, actor, command) in commands {
+        let request = Request { unit, ..request(performance, actor, command) };
         executor.execute(request).await.map_err(|rejected| anyhow::anyhow!("putting {performance} on sale: {rejected}"))?;
     }
     Ok(())

@@ -99,6 +99,25 @@ pub async fn keys(db: impl PgExecutor<'_>, unit: Uuid, limit: usize) -> Result<V
         .await
 }
 
+/// The short digests of the recorded keys of many units, at most `limit` of each: for each unit, in the order given.
+///
+/// # Errors
+/// The database's.
+pub async fn keys_of_many(db: &mut PgConnection, units: &[Uuid], limit: usize) -> Result<Vec<Vec<u64>>, sqlx::Error> {
+    let mut rows = sqlx::query_as::<_, (i64, Uuid)>(
+        "select nth, digest from unnest($1::uuid[]) with ordinality as wanted (wanted_unit, nth)
+         cross join lateral (select digest from command_log where unit = wanted_unit limit $2) c",
+    )
+    .bind(units)
+    .bind(limit as i64)
+    .fetch(db);
+    let mut keys = vec![Vec::new(); units.len()];
+    while let Some((nth, digest)) = rows.try_next().await? {
+        keys[nth as usize - 1].push(KeyDigest(digest).short());
+    }
+    Ok(keys)
+}
+
 /// A hold that was refused.
 #[derive(Clone, PartialEq, Debug, sqlx::FromRow)]
 pub struct RefusedHold {

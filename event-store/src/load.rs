@@ -19,6 +19,8 @@ use tokio::sync::mpsc;
 /// Rows that one statement reads: enough that its round trip doesn't count, few enough that a page of the largest events
 /// (64 KiB) is 128 MiB.
 const PAGE_ROWS: i64 = 2_048;
+/// Events up to which a unit is short.
+const SHORT_EVENTS_MAX: usize = 64;
 /// Pages that wait to be folded.
 const PAGES_WAITING: usize = 2;
 
@@ -62,6 +64,55 @@ pub async fn unit(pool: &PgPool, id: UnitId) -> Result<Loaded, StoreError> {
         None => Loaded::nothing(id),
     };
     catch_up(pool, id, start, head).await
+}
+
+/// Units of one stream each (people, wallets, shows), all read by one statement. `None` for one that isn't short, or can't
+/// be read: [`unit`] loads it, or says why not.
+///
+/// # Errors
+/// If Postgres can't be asked.
+pub async fn short_units(connection: &mut PgConnection, ids: &[UnitId]) -> Result<Vec<Option<Loaded>>, StoreError> {
+    let streams: Vec<Option<StreamId>> = ids.iter().map(only_stream).collect();
+    let types: Vec<Option<&str>> = streams.iter().map(|stream| stream.map(|stream| stream.aggregate_type())).collect();
+    let names: Vec<String> = ids.iter().map(|id| id.id().to_string()).collect();
+    let rows = sqlx::query(&format!(
+        "select {COLUMNS}, nth from unnest($1::text[], $2::text[]) with ordinality as wanted (wanted_type, wanted_id, nth)
+         cross join lateral (
+             select {COLUMNS} from events where aggregate_type = wanted_type and aggregate_id = wanted_id order by sequence limit $3
+         ) e
+         order by nth, sequence"
+    ))
+    .bind(types)
+    .bind(names)
+    .bind(SHORT_EVENTS_MAX as i64 + 1)
+    .fetch_all(connection)
+    .await
+    .map_err(StoreError::query("load short units"))?;
+    let mut pages: Vec<Page> = ids.iter().map(|_| Page::new()).collect();
+    for row in rows {
+        let unreadable = StoreError::query("read short units");
+        let (position, nth) = match (row.try_get::<i64, _>(0), row.try_get::<i64, _>("nth")) {
+            (Ok(position), Ok(nth)) => (log::unsigned(position), nth as usize - 1),
+            (Err(error), _) | (_, Err(error)) => return Err(unreadable(error)),
+        };
+        pages[nth].extend(streams[nth].map(|stream| (Name::Stream(stream), position, row)));
+    }
+    let units = ids.iter().zip(&streams).zip(pages);
+    Ok(units.map(|((id, stream), page)| stream.and_then(|_| short_unit(*id, page))).collect())
+}
+
+fn short_unit(id: UnitId, page: Page) -> Option<Loaded> {
+    (page.len() <= SHORT_EVENTS_MAX).then(|| fold(Loaded::nothing(id), page).ok()).flatten()
+}
+
+/// The stream of a unit that has just one.
+const fn only_stream(id: &UnitId) -> Option<StreamId> {
+    match *id {
+        UnitId::Account(id) => Some(StreamId::Account(id)),
+        UnitId::Wallet(id) => Some(StreamId::Wallet(id)),
+        UnitId::Show(id) => Some(StreamId::Show(id)),
+        UnitId::Performance(_) => None,
+    }
 }
 
 /// The unit as it was at a position, folded from its first event: what snapshots are held against.

@@ -16,14 +16,21 @@ pub(super) const BATCH_LOOKS_MAX: usize = 4_096;
 pub(super) const DUE_ROUNDS_MAX: usize = 4;
 /// Units in memory at once.
 pub(super) const WRITERS_MAX: usize = 200_000;
-/// A writer without work for so long forgets its unit. What falls due later is found by the table `due`.
-pub(super) const IDLE: Duration = Duration::from_secs(60);
+/// A hall's writer without work for so long forgets it. What falls due later is found by the table `due`.
+pub(super) const IDLE_HALL: Duration = Duration::from_secs(60);
+/// The same for people, wallets and shows: there are a thousand new ones a second at a sale's end, and loading one again
+/// costs little.
+pub(super) const IDLE_SHORT: Duration = Duration::from_secs(5);
 /// Outcomes that a unit's writer remembers whole: more than two batches, and what clients repeat within seconds.
 pub(super) const WINDOW_MAX: usize = 8_192;
 /// Keys of which a unit's writer remembers a digest of 8 bytes: at most 80 MB for one that four million commands reached.
 pub(super) const KEYS_MAX: usize = 4_000_000;
 /// Recorded keys that are read together with the unit; where there are more, the rest is read while it works.
 pub(super) const KEYS_AT_ONCE: usize = 1_000;
+/// Short units that one statement reads: past a hundred the round trip doesn't count any more.
+pub(super) const LOADS_AT_ONCE: usize = 256;
+/// Writers that wait for their unit to be read; more wait before that.
+pub(super) const LOADS_WAITING: usize = 4_096;
 /// Batches that wait for the committer: one per writer that has something ready.
 pub(super) const SUBMISSIONS_MAX: usize = 4_096;
 /// Events merged into one statement: at about 400 bytes each, under 2 MB.

@@ -13,6 +13,7 @@ mod draft;
 mod forward;
 mod leases;
 mod limits;
+mod loader;
 mod ownership;
 mod question;
 mod request;
@@ -29,6 +30,7 @@ use crate::plans::PlanStore;
 use committer::Submission;
 use forward::Forwarder;
 use leases::Keeper;
+use loader::Loader;
 use serde_json::value::RawValue;
 use socketing_domain::Clock;
 use socketing_domain::unit::{Command, Unit, UnitId};
@@ -53,6 +55,7 @@ pub struct Executor {
 struct Inner {
     pool: PgPool,
     plans: PlanStore,
+    loader: Loader,
     clock: Arc<dyn Clock>,
     ownership: Ownership,
     keeper: Arc<Keeper>,
@@ -98,6 +101,7 @@ impl Executor {
         let keeper = Arc::new(Keeper::new(&pool, ownership.clone(), address));
         let forwarder = Forwarder::new(&pool).await?;
         let inner = Arc::new(Inner {
+            loader: Loader::start(pool.clone()),
             pool,
             plans,
             clock,

@@ -6,6 +6,7 @@
 
 use super::committer::{NotCommitted, Submission};
 use super::draft::{self, Answer, Before, Draft};
+use super::loader::Found;
 use super::request::{Done, Rejected, Request};
 use super::window::{Known, Recorded, Window};
 use super::{Inner, limits};
@@ -152,6 +153,7 @@ impl Writer {
 
     /// Waits for the next item, or for the unit's own next due time. `None`: retired.
     async fn next(&mut self) -> Option<Item> {
+        let idle = if matches!(self.id, UnitId::Performance(_)) { limits::IDLE_HALL } else { limits::IDLE_SHORT };
         loop {
             let due_in = self.due_in();
             tokio::select! {
@@ -159,9 +161,9 @@ impl Writer {
                 () = self.inner.stopping.cancelled() => return self.last_item(),
                 Some(item) = self.inside.recv() => return Some(item),
                 Some(item) = self.line.recv() => return Some(item),
-                () = tokio::time::sleep(due_in.unwrap_or(limits::IDLE)) => {}
+                () = tokio::time::sleep(due_in.map_or(idle, |due_in| due_in.min(idle))) => {}
             }
-            if due_in.is_some_and(|due_in| due_in < limits::IDLE) {
+            if due_in.is_some_and(|due_in| due_in < idle) {
                 return Some(Item::Wake);
             }
             let (inside, line) = (&self.inside, &self.line);
@@ -465,14 +467,22 @@ impl Writer {
     }
 
     async fn read(&self, epoch: i64) -> Result<Loaded, StoreError> {
+        if let Some(Found { loaded, keys }) = self.inner.loader.load(self.id).await {
+            return Ok(self.loaded(loaded, epoch, Window::new(Some(keys)), None));
+        }
         let loaded = load::unit(&self.inner.pool, self.id).await?;
-        let clock = self.inner.clock.now().max(loaded.recorded_at);
         let keys = command_log::keys(&self.inner.pool, self.id.id(), limits::KEYS_AT_ONCE + 1).await;
         let keys = keys.map_err(StoreError::query(format!("read the recorded keys of {}", self.id)))?;
         let complete = keys.len() <= limits::KEYS_AT_ONCE;
         let older_keys = (!complete).then(|| self.read_keys());
-        let window = Window::new(complete.then_some(keys));
-        Ok(Loaded { unit: loaded.unit, epoch, clock, window, under_way: HashMap::new(), older_keys, due_written: None })
+        Ok(self.loaded(loaded, epoch, Window::new(complete.then_some(keys)), older_keys))
+    }
+
+    fn loaded(&self, loaded: load::Loaded, epoch: i64, window: Window, older_keys: Option<oneshot::Receiver<Vec<u64>>>) -> Loaded {
+        let clock = self.inner.clock.now().max(loaded.recorded_at);
+        // Nothing ever falls due for a unit without timers.
+        let due_written = (!matches!(self.id, UnitId::Performance(_))).then_some(None);
+        Loaded { unit: loaded.unit, epoch, clock, window, under_way: HashMap::new(), older_keys, due_written }
     }
 
     /// Reads all recorded keys beside the work; until they are there, Postgres is asked about each key.

@@ -42,6 +42,11 @@ pub(super) enum Intent {
 }
 
 impl Intent {
+    /// Whether anything can follow from events of this type; the others, most of the log, needn't be read.
+    pub(super) fn may_follow(event_type: &str) -> bool {
+        ["AccountOpened", "ShowPublished", "LineOpened", "LobbyClosed", "PaymentStarted", "RefundDue", "SeatsSold"].contains(&event_type)
+    }
+
     /// What follows from an event, if anything does.
     pub(super) fn of(recorded: &Recorded) -> Option<Intent> {
         match (&recorded.event, recorded.stream) {

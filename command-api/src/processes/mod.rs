@@ -25,11 +25,13 @@ use socketing_event_store::singleton::Lease;
 use socketing_event_store::{Checkpoint, PgPool, StoreError, checkpoint, log};
 use socketing_nats::Feed;
 use socketing_service::problem::chain;
+use sqlx::{Connection, PgConnection};
 use std::collections::HashSet;
 use std::error::Error;
 use std::time::Duration;
 use steps::{StepError, Steps};
 use tokio::sync::Notify;
+use tokio::time::MissedTickBehavior;
 use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 
@@ -38,9 +40,14 @@ const NAME: &str = "processes";
 /// Events read per transaction.
 const BATCH_EVENTS_MAX: usize = 500;
 /// Intents of the system's own under way at once: enough to fill commits, few enough not to crowd out people's commands.
-const UNDER_WAY_MAX: usize = 128;
+const UNDER_WAY_MAX: usize = 256;
+/// More are looked for when such a part of those places is free: a look for one costs as much as for many.
+const REFILL_PART: usize = 4;
 /// How often intents that were put off are looked for.
 const LOOK_EVERY: Duration = Duration::from_millis(500);
+/// The pause after a batch from which nothing follows: at an opening most of the log is such, and isn't worth a transaction
+/// for each commit.
+const PACE: Duration = Duration::from_millis(5);
 /// The pause after a failure, before the follower starts over.
 const PAUSE: Duration = Duration::from_secs(1);
 
@@ -111,26 +118,41 @@ async fn follow(pool: &PgPool, jetstream: Option<Jetstream>, lease: &Lease, adde
         None => Checkpoint::beginning(log::head(pool).await?.incarnation),
     };
     let mut feed = Feed::open(pool.clone(), jetstream, NAME, &at).await?;
+    let mut connection = connect(pool).await?;
     loop {
         let events = feed.next_batch(BATCH_EVENTS_MAX).await?;
         let Some(last) = events.last() else { continue };
         let next = Checkpoint::after(last, at.incarnation);
         let mut intents = Vec::new();
         for event in &events {
-            let recorded = event.decode()?;
-            intents.extend(Intent::of(&recorded).map(|intent| (event.position, intent)));
+            if Intent::may_follow(&event.event_type) {
+                intents.extend(Intent::of(&event.decode()?).map(|intent| (event.position, intent)));
+            }
         }
-        let mut transaction = pool.begin().await?;
+        if intents.is_empty() {
+            checkpoint::store(&mut connection, NAME, at.position, &next).await?;
+            at = next;
+            tokio::time::sleep(PACE).await;
+            continue;
+        }
+        let mut transaction = connection.begin().await?;
         lease.fence(&mut transaction).await?;
-        if !intents.is_empty() {
-            queue::add(&mut transaction, &intents).await?;
-        }
+        queue::add(&mut transaction, &intents).await?;
         checkpoint::store(&mut transaction, NAME, at.position, &next).await?;
         transaction.commit().await?;
         at = next;
         added.own.notify_one();
         added.card.notify_one();
     }
+}
+
+/// A connection whose transactions Postgres flushes lazily: a crash of the server may lose the last of them, intents and
+/// checkpoint alike, and the log gives them again.
+async fn connect(pool: &PgPool) -> Result<PgConnection, StoreError> {
+    let mut connection = pool.acquire().await.map_err(StoreError::query("connect to follow the log"))?.detach();
+    let lazily = sqlx::query("set synchronous_commit = off").execute(&mut connection).await;
+    lazily.map_err(StoreError::query("set up the connection that follows the log"))?;
+    Ok(connection)
 }
 
 /// Wakes the workers of a lane when there may be something for them.
@@ -160,12 +182,19 @@ impl Workers<'_> {
     async fn work(self) -> Result<(), StoreError> {
         let mut under_way: HashSet<Uuid> = HashSet::new();
         let mut running = FuturesUnordered::new();
+        let mut look = tokio::time::interval(LOOK_EVERY);
+        look.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        let mut looking = true;
         loop {
-            let busy: Vec<Uuid> = under_way.iter().copied().collect();
-            for queued in queue::ready(self.pool, self.lane, &busy, self.most - busy.len()).await? {
-                under_way.insert(queued.id);
-                running.push(self.carry_out(queued));
+            let places = self.most - under_way.len();
+            if places > 0 && (looking || places * REFILL_PART >= self.most) {
+                let busy: Vec<Uuid> = under_way.iter().copied().collect();
+                for queued in queue::ready(self.pool, self.lane, &busy, places).await? {
+                    under_way.insert(queued.id);
+                    running.push(self.carry_out(queued));
+                }
             }
+            looking = false;
             tokio::select! {
                 Some(tried) = running.next() => {
                     let mut finished = vec![tried];
@@ -176,7 +205,7 @@ impl Workers<'_> {
                     self.settle(&mut under_way, finished).await?;
                 }
                 () = self.added.notified(), if under_way.len() < self.most => {}
-                () = tokio::time::sleep(LOOK_EVERY) => {}
+                _ = look.tick() => looking = true,
             }
         }
     }

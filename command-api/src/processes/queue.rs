@@ -95,16 +95,24 @@ pub(super) async fn begin_doubt(pool: &PgPool, id: Uuid) -> Result<(), StoreErro
 /// Deletes what is done, and adds what is to be done so much later, if anything is. Losing this in a crash is harmless
 /// (it would be done again, to no effect), so it doesn't wait for the disk.
 pub(super) async fn done(pool: &PgPool, ids: &[Uuid], later: &[(u64, Intent)], wait: Duration) -> Result<(), StoreError> {
-    let deleted = async {
+    if later.is_empty() {
+        // One statement, which is its own transaction: what is set there is set for its commit.
+        return sqlx::query(
+            "delete from intents using (select set_config('synchronous_commit', 'off', true)) as lazily where id = any($1)",
+        )
+        .bind(ids)
+        .execute(pool)
+        .await
+        .map(drop)
+        .map_err(StoreError::query("delete intents that are done"));
+    }
+    let replaced = async {
         let mut transaction = pool.begin().await?;
-        sqlx::query("set local synchronous_commit = off").execute(&mut *transaction).await?;
         sqlx::query("delete from intents where id = any($1)").bind(ids).execute(&mut *transaction).await?;
-        if !later.is_empty() {
-            insert(&mut transaction, later, wait).await?;
-        }
+        insert(&mut transaction, later, wait).await?;
         transaction.commit().await
     };
-    deleted.await.map_err(StoreError::query("delete intents that are done"))
+    replaced.await.map_err(StoreError::query("replace intents that are done"))
 }
 
 /// Puts an intent off after a try that failed, longer each time.

@@ -1,0 +1,44 @@
+//! Waiting for those who follow the log: nothing is measured while they still read what the preparation made.
+
+use crate::Common;
+use crate::server::ServerArgs;
+use anyhow::{Context, Result};
+use socketing_event_store::{PgPool, checkpoint, log};
+use socketing_projections::health::standings;
+use socketing_projections::projection::Model;
+use std::time::Duration;
+use tokio::time::sleep;
+
+/// The checkpoint of the process managers.
+const PROCESSES: &str = "processes";
+const LOOK_EVERY: Duration = Duration::from_millis(20);
+
+/// Returns when whatever runs in the server has everything that the log holds now.
+pub(crate) async fn caught_up(common: &Common, pool: &PgPool, running: &ServerArgs) -> Result<()> {
+    let head = log::head(pool).await?.position;
+    if running.relay {
+        published(common, head).await?;
+    }
+    while running.projections && standings(pool, &Model::ALL).await?.iter().any(|standing| standing.position < head) {
+        sleep(LOOK_EVERY).await;
+    }
+    while running.processes && checkpoint::load(pool, PROCESSES).await?.is_none_or(|checkpoint| checkpoint.position < head) {
+        sleep(LOOK_EVERY).await;
+    }
+    Ok(())
+}
+
+/// Returns when JetStream has everything up to this position.
+pub(crate) async fn published(common: &Common, position: u64) -> Result<()> {
+    let config = socketing_nats::NatsConfig { url: common.nats_url.clone(), name: "bench".into() };
+    let client = socketing_nats::connect(&config).await.context("connecting to NATS")?;
+    let jetstream = socketing_nats::jetstream(&client);
+    loop {
+        // The relay makes the stream when it starts.
+        let stream = socketing_nats::stream::find(&jetstream).await.context("looking at the stream")?;
+        if stream.is_some_and(|stream| stream.cached_info().state.last_sequence >= position) {
+            return Ok(());
+        }
+        sleep(LOOK_EVERY).await;
+    }
+}
