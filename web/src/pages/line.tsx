@@ -5,6 +5,7 @@ import type { MyPlace } from "../api/client";
 import { commands } from "../api/commands";
 import { queries } from "../api/queries";
 import { useFormat, useT } from "../i18n";
+import { useMore } from "../i18n/more";
 import { live } from "../live";
 import type { LineCounters, LineDelta, LineSnapshot } from "../live/protocol";
 import { to } from "../routes";
@@ -17,6 +18,7 @@ import { Empty, Failed, FailureNotice, Loading, Skeleton } from "../ui/states";
 import { useAction } from "../ui/use-action";
 import { useClaim } from "./claim";
 import { move, type Place, placeOf, shareDone } from "./line-progress";
+import { Proof } from "./proof";
 import { RequireAccount } from "./require-account";
 
 /** One's place in the line, falling live. Being called leads to the seats by itself. */
@@ -26,6 +28,7 @@ export function LinePage({ performance }: { performance: string }) {
 
 function Line({ performance }: { performance: string }) {
   const t = useT();
+  const m = useMore();
   const format = useFormat();
   const about = useQuery(queries.performance(performance));
   // The live connection tells at once; asking now and then holds the place to the truth.
@@ -60,6 +63,21 @@ function Line({ performance }: { performance: string }) {
       )}
       {line.data?.state === "called" && <Pass performance={performance} line={line.data} />}
       {line.data?.state === "inside" && <Inside performance={performance} />}
+      {line.data && line.data.state !== "inside" && <Proof performance={performance} />}
+      {line.data === null && (
+        <p className="mt-6">
+          <ButtonLink tone="quiet" size="small" href={to.why(performance)}>
+            {m.proof.why}
+          </ButtonLink>
+        </p>
+      )}
+      {about.data?.policies.line.mode === "draw" && (
+        <p className="mt-6">
+          <ButtonLink tone="quiet" size="small" href={to.draw(performance)}>
+            {t.line.checkDraw}
+          </ButtonLink>
+        </p>
+      )}
     </Page>
   );
 }

@@ -54,6 +54,7 @@ function OneShow({ show }: { show: Show }) {
         <Dates show={show} chosen={chosen} choose={choose} />
         <Prices show={show} performance={performance.data} />
         <Facts show={show} />
+        {chosen !== undefined && <DrawLink show={show} performance={chosen} />}
       </div>
       {chosen !== undefined && <Buy show={show} performance={chosen} data={performance.data} />}
     </div>
@@ -190,6 +191,20 @@ function Facts({ show }: { show: Show }) {
         ))}
       </dl>
     </section>
+  );
+}
+
+/** After the draw: to where anybody works it out again. */
+function DrawLink({ show, performance }: { show: Show; performance: string }) {
+  const t = useT();
+  const opening = useDeadline(show.sale_opens_at);
+  if (opening !== 0 || show.policies.line.mode !== "draw") return null;
+  return (
+    <p>
+      <ButtonLink tone="quiet" size="small" href={to.draw(performance)}>
+        {t.line.checkDraw}
+      </ButtonLink>
+    </p>
   );
 }
 
