@@ -14,6 +14,7 @@ const mine = () => import("./pages/mine");
 
 const LinePage = lazy(async () => ({ default: (await line()).LinePage }));
 const WhyPage = lazy(async () => ({ default: (await import("./pages/why")).WhyPage }));
+const RunPage = lazy(async () => ({ default: (await import("./pages/run")).RunPage }));
 const DrawPage = lazy(async () => ({ default: (await import("./pages/draw")).DrawPage }));
 const SeatsPage = lazy(async () => ({ default: (await inside()).SeatsPage }));
 const PayPage = lazy(async () => ({ default: (await inside()).PayPage }));
@@ -54,6 +55,7 @@ export function App() {
             <Route path="/performances/:id/together">{({ id }) => <TogetherPage key={id} performance={id} />}</Route>
             <Route path="/performances/:id/line">{({ id }) => <LinePage key={id} performance={id} />}</Route>
             <Route path="/performances/:id/line/why">{({ id }) => <WhyPage key={id} performance={id} />}</Route>
+            <Route path="/performances/:id/run">{({ id }) => <RunPage key={id} performance={id} />}</Route>
             <Route path="/performances/:id/draw">{({ id }) => <DrawPage key={id} performance={id} />}</Route>
             <Route path="/performances/:id/seats">{({ id }) => <SeatsPage key={id} performance={id} />}</Route>
             <Route path="/performances/:id/bookings/:booking">

@@ -292,6 +292,11 @@ function Ways({ show, performance, open }: { show: Show; performance: string; op
       <ButtonLink tone="quiet" size="small" href={to.seats(performance)} className="max-sm:hidden">
         {t.show.look}
       </ButtonLink>
+      {me.data.role !== "fan" && (
+        <ButtonLink tone="quiet" size="small" href={to.run(performance)}>
+          {t.show.run}
+        </ButtonLink>
+      )}
     </>
   );
 }
