@@ -1,5 +1,5 @@
 import { useQuery, useQueryClient } from "@tanstack/react-query";
-import { useEffect, useRef, useState } from "react";
+import { lazy, Suspense, useEffect, useRef, useState } from "react";
 import { useLocation } from "wouter";
 import type { MyPlace } from "../api/client";
 import { commands } from "../api/commands";
@@ -20,6 +20,8 @@ import { useClaim } from "./claim";
 import { move, type Place, placeOf, shareDone } from "./line-progress";
 import { Proof } from "./proof";
 import { RequireAccount } from "./require-account";
+
+const Look = lazy(async () => ({ default: (await import("./inside")).Look }));
 
 /** One's place in the line, falling live. Being called leads to the seats by itself. */
 export function LinePage({ performance }: { performance: string }) {
@@ -63,7 +65,12 @@ function Line({ performance }: { performance: string }) {
       )}
       {line.data?.state === "called" && <Pass performance={performance} line={line.data} />}
       {line.data?.state === "inside" && <Inside performance={performance} />}
-      {line.data && line.data.state !== "inside" && <Proof performance={performance} />}
+      {line.data && line.data.state !== "inside" && (
+        <>
+          <WhileWaiting performance={performance} />
+          <Proof performance={performance} />
+        </>
+      )}
       {line.data === null && (
         <p className="mt-6">
           <ButtonLink tone="quiet" size="small" href={to.why(performance)}>
@@ -79,6 +86,24 @@ function Line({ performance }: { performance: string }) {
         </p>
       )}
     </Page>
+  );
+}
+
+/** The seats as they are now, for who wants to see them: so many wait that nobody loads them unasked. */
+function WhileWaiting({ performance }: { performance: string }) {
+  const m = useMore();
+  const [open, setOpen] = useState(false);
+  return (
+    <section className="mt-6 grid gap-4">
+      <Button aria-expanded={open} onClick={() => setOpen(!open)}>
+        {m.look.open}
+      </Button>
+      {open && (
+        <Suspense fallback={<Skeleton className="h-48 rounded-card" />}>
+          <Look performance={performance} />
+        </Suspense>
+      )}
+    </section>
   );
 }
 
