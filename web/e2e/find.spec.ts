@@ -44,6 +44,7 @@ test("a block that someone else took meanwhile is refused, and what is near is o
   await other.hold(show.performance, blocks[0]?.seats ?? []);
   await first.click();
   await expect(page.getByRole("alert")).toContainText("먼저 잡았어요");
+  await expect(page.getByRole("alert").getByRole("link", { name: "왜 안 됐나요?" })).toBeVisible();
   news.arrive();
   await page
     .getByRole("alert")

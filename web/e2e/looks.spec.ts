@@ -32,7 +32,14 @@ test("the pages stand in the dark, on the smallest phone, with nothing cut off",
   const { show, performance } = await ownShow("작은 화면에서도 잘 보여야 하는 아주 긴 제목의 공연");
   const me = await visitor({ ...smallPhone, ...dark });
   const { page } = me;
-  for (const path of ["/", `/shows/${show}`, `/performances/${performance}/seats`, "/sign-in", "/nowhere"]) {
+  for (const path of [
+    "/",
+    `/shows/${show}`,
+    `/performances/${performance}/seats`,
+    `/performances/${performance}/draw`,
+    "/sign-in",
+    "/nowhere",
+  ]) {
     await page.goto(path);
     await expect(page.getByRole("heading", { level: 1 })).toBeVisible();
     await me.fits();
@@ -40,7 +47,14 @@ test("the pages stand in the dark, on the smallest phone, with nothing cut off",
   }
   await page.goto("/sign-in?next=/me");
   await me.signUp();
-  for (const path of ["/me", "/me/tickets", "/me/invitations", "/me/account", `/performances/${performance}/line`]) {
+  for (const path of [
+    "/me",
+    "/me/tickets",
+    "/me/invitations",
+    "/me/account",
+    `/performances/${performance}/line`,
+    `/performances/${performance}/line/why`,
+  ]) {
     await page.goto(path);
     await expect(page.getByRole("heading", { level: 1 })).toBeVisible();
     await me.fits();

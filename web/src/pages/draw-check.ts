@@ -1,6 +1,7 @@
 import { useEffect, useRef, useState } from "react";
 import { drawTickets, TICKETS_PAGE } from "../api/queries";
-import { check, type Finding, type FinishedDraw } from "../draw/check";
+import type { Finding, FinishedDraw } from "../draw/check";
+import type { Asked, Told } from "../draw/worker";
 
 /** How far the check is. */
 export interface Checking {
@@ -36,9 +37,9 @@ export function useDrawCheck(performance: string) {
       const all = await fetchAll(performance, draw, signal, (got) => put(() => ({ got })));
       setTickets(all);
       put(() => ({ phase: "working" }));
-      await check(draw, all, {
-        finding: (finding) => put(({ findings }) => ({ findings: [...findings, finding] })),
-        share: (share) => put(() => ({ share })),
+      await checkAside({ draw, tickets: all }, signal, (told) => {
+        if ("finding" in told) put(({ findings }) => ({ findings: [...findings, told.finding] }));
+        if ("share" in told) put(() => ({ share: told.share }));
       });
       put(() => ({ phase: "done" }));
     } catch (failure) {
@@ -63,4 +64,21 @@ async function fetchAll(
     if (page.length < TICKETS_PAGE) break;
   }
   return all;
+}
+
+/** Checks in a thread of its own, which ends with the answer, or when nobody waits for it any more. */
+function checkAside(asked: Asked, signal: AbortSignal, tell: (told: Told) => void): Promise<void> {
+  const worker = new Worker(new URL("../draw/worker.ts", import.meta.url), { type: "module" });
+  const answer = new Promise<void>((resolve, reject) => {
+    signal.addEventListener("abort", () => reject(signal.reason), { once: true });
+    worker.onerror = () => reject(new Error("the thread of the check can't run"));
+    worker.onmessage = ({ data }: MessageEvent<Told>) => {
+      if (signal.aborted) return;
+      if ("done" in data) resolve();
+      else if ("failed" in data) reject(new Error(data.failed));
+      else tell(data);
+    };
+    worker.postMessage(asked);
+  });
+  return answer.finally(() => worker.terminate());
 }
