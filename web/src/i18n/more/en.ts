@@ -5,7 +5,7 @@ export const enMore: More = {
     heading: "Check the draw",
     lead: "Your browser works the whole draw out again, from published values alone and without any of the server's program. You need no account.",
     none: "This performance has no draw",
-    noneHint: "Its line is first come, first served, or its lobby isn't set up yet.",
+    noneHint: "It is first come, first served, its lobby isn't set up yet, or it was published after its opening.",
     notYet: "The draw isn't over yet",
     notYetHint:
       "The seed's fingerprint is published already, so that it can't be changed. Once the seed is, check it here.",
