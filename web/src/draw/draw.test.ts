@@ -90,6 +90,14 @@ describe("a receipt", () => {
     expect((await placeOf(receipt, draw.commitment, dropped))?.number).toBeUndefined();
     const forged = { ...receipt, statement: receipt.statement.replace(/"ticket":"[^"]+"/, `"ticket":"${other}"`) };
     expect((await placeOf(forged, draw.commitment, tickets))?.itsOwn).toBe(false);
+    const anothers = {
+      ...receipt,
+      statement: receipt.statement.replace(/"ticket":"[^"]+"/, `"ticket":"${tickets[0]}"`),
+    };
+    expect(await placeOf(anothers, draw.commitment, tickets)).toMatchObject({
+      itsOwn: false,
+      number: example.receipt_number, // of the account and its nonce, whatever ticket is named
+    });
     expect((await placeOf(receipt, other, tickets))?.sameCommitment).toBe(false);
   });
 
