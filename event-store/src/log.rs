@@ -5,7 +5,7 @@
 
 use crate::{RawEvent, StoreError};
 use sqlx::postgres::{PgPool, PgRow};
-use sqlx::{FromRow, Row};
+use sqlx::{FromRow, PgExecutor, Row};
 use uuid::Uuid;
 
 /// The most events that one read returns, whatever its caller asks for: at 64 KiB an event, 64 MiB.
@@ -110,6 +110,27 @@ pub async fn load_stream(
     fetch(sqlx::query_as(&sql).bind(aggregate_type).bind(aggregate_id).bind(signed(after_sequence)).bind(bounded(limit)), pool)
         .await
         .map_err(StoreError::query(format!("load stream {aggregate_type} {aggregate_id}")))
+}
+
+/// A stream's latest events of these types, the latest first, at most `limit` (and [`PAGE_EVENTS_MAX`]). There is no index
+/// of types: it reads on from the stream's end until it has them, or the whole stream, so it is for what few ask for.
+///
+/// # Errors
+/// If Postgres can't be asked.
+pub async fn latest_of(
+    db: impl PgExecutor<'_>,
+    aggregate_type: &str,
+    aggregate_id: &str,
+    event_types: &[&str],
+    limit: u32,
+) -> Result<Vec<RawEvent>, StoreError> {
+    let sql = format!(
+        "select {EVENT_COLUMNS} from events where aggregate_type = $1 and aggregate_id = $2 and event_type = any($3)
+         order by sequence desc limit $4"
+    );
+    let query = sqlx::query_as::<_, EventRow>(&sql).bind(aggregate_type).bind(aggregate_id).bind(event_types).bind(bounded(limit));
+    let rows = query.fetch_all(db).await.map_err(StoreError::query(format!("find events of {aggregate_type} {aggregate_id}")))?;
+    Ok(rows.into_iter().map(|row| row.0).collect())
 }
 
 type EventQuery<'q> = sqlx::query::QueryAs<'q, sqlx::Postgres, EventRow, sqlx::postgres::PgArguments>;

@@ -1,35 +1,6 @@
 import type { Page } from "@playwright/test";
-import { expect, test, type Visitor } from "./page";
-import { type OwnShow, ownShow, Person } from "./world";
-
-/** Signs up and goes to the seats of a show that has room. */
-async function inside(me: Visitor, { show, performance }: OwnShow): Promise<void> {
-  await me.page.goto(`/sign-in?next=/shows/${show}`);
-  await me.signUp();
-  await me.page.getByRole("button", { name: "줄 서기", exact: true }).click();
-  await expect(me.page).toHaveURL(new RegExp(`${performance}/seats`));
-  await me.page.getByRole("button", { name: /^1층/ }).click();
-}
-
-/** The page hears of changes only once `arrive` is called: the moment between a press and the news is then as long as a test needs. */
-async function heldBack(page: Page): Promise<{ arrive: () => void }> {
-  const waiting: (() => void)[] = [];
-  let open = false;
-  await page.routeWebSocket(/\/v1\/live/, (socket) => {
-    const server = socket.connectToServer();
-    server.onMessage((message) => {
-      const pass = () => socket.send(message);
-      if (open || !String(message).startsWith('{"type":"delta"')) pass();
-      else waiting.push(pass);
-    });
-  });
-  return {
-    arrive() {
-      open = true;
-      for (const pass of waiting) pass();
-    },
-  };
-}
+import { expect, heldBack, inside, test } from "./page";
+import { ownShow, Person } from "./world";
 
 test("two race for one seat: one gets it, the other is told which and what is free nearby", async ({ visitor }) => {
   const show = await ownShow("경주");

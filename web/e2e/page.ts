@@ -10,10 +10,10 @@ import {
 } from "@playwright/test";
 import axe from "axe-core";
 import { uuidv7 } from "../src/api/uuid";
-import { PASSWORD } from "./world";
+import { type OwnShow, PASSWORD } from "./world";
 
 /** What the browser says of a refused request is no fault of the page. */
-const REFUSED = /^Failed to load resource: the server responded with a status of (401|404|409)/;
+const REFUSED = /^Failed to load resource: the server responded with a status of (401|403|404|409)/;
 
 /** A new account's wallet is opened a moment after the account: until then it is asked for again. */
 const WALLET_OPENING = /status of 503 .*\/v1\/me\/wallet/;
@@ -108,6 +108,35 @@ export const test = base.extend<{ visitor: (options?: BrowserContextOptions) => 
     }
   },
 });
+
+/** Signs up and goes to the seats of a show that has room. */
+export async function inside(me: Visitor, { show, performance }: OwnShow): Promise<void> {
+  await me.page.goto(`/sign-in?next=/shows/${show}`);
+  await me.signUp();
+  await me.page.getByRole("button", { name: "줄 서기", exact: true }).click();
+  await expect(me.page).toHaveURL(new RegExp(`${performance}/seats`));
+  await me.page.getByRole("button", { name: /^1층/ }).click();
+}
+
+/** The page hears of changes only once `arrive` is called: the moment between a press and the news is then as long as a test needs. */
+export async function heldBack(page: Page): Promise<{ arrive: () => void }> {
+  const waiting: (() => void)[] = [];
+  let open = false;
+  await page.routeWebSocket(/\/v1\/live/, (socket) => {
+    const server = socket.connectToServer();
+    server.onMessage((message) => {
+      const pass = () => socket.send(message);
+      if (open || !String(message).startsWith('{"type":"delta"')) pass();
+      else waiting.push(pass);
+    });
+  });
+  return {
+    arrive() {
+      open = true;
+      for (const pass of waiting) pass();
+    },
+  };
+}
 
 export const phone: BrowserContextOptions = { viewport: { width: 390, height: 844 }, hasTouch: true, isMobile: true };
 export const smallPhone: BrowserContextOptions = {

@@ -7,7 +7,7 @@ export const BASE = process.env.SOCKETING_URL ?? "";
 export const PASSWORD = "secret-enough";
 
 /** The organiser that `socketing demo` makes, on loopback only. */
-const ORGANISER = { email: "organiser@socketing.example", password: "socketing-demo" };
+export const ORGANISER = { email: "organiser@socketing.example", password: "socketing-demo" };
 
 export interface Policies {
   seats_per_person?: number;
@@ -15,6 +15,7 @@ export interface Policies {
   payment_seconds?: number;
   capacity?: number;
   session_seconds?: number;
+  line?: { mode?: "draw" | "first_come" | "open"; claim_seconds?: number };
 }
 
 export interface OwnShow {
@@ -129,8 +130,8 @@ function hall() {
   };
 }
 
-/** A show of the test's own, on sale now. */
-export async function ownShow(name: string, policies: Policies = {}): Promise<OwnShow> {
+/** A show of the test's own, on sale now, or in so many milliseconds: until then its lobby is open. */
+export async function ownShow(name: string, policies: Policies = {}, opensInMs = -1000): Promise<OwnShow> {
   const organiser = await Person.organiser();
   const { plan } = await organiser.command<{ plan: string }>("plans", hall());
   const [show, performance] = [uuidv7(), uuidv7()];
@@ -146,7 +147,7 @@ export async function ownShow(name: string, policies: Policies = {}): Promise<Ow
       { category: "R", price: 150_000 },
       { category: "S", price: 90_000 },
     ],
-    sale_opens_at: new Date(now - 1000).toISOString(),
+    sale_opens_at: new Date(now + opensInMs).toISOString(),
     policies,
   });
   await organiser.command(`shows/${show}/publish`);

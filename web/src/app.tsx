@@ -2,16 +2,20 @@ import { Component, lazy, type ReactNode, Suspense, useEffect } from "react";
 import { Route, Switch, useLocation } from "wouter";
 import { useMyEvents } from "./live";
 import { HomePage } from "./pages/home";
-import { LinePage } from "./pages/line";
 import { NotFoundPage } from "./pages/not-found";
 import { ShowPage } from "./pages/show";
 import { SignInPage } from "./pages/sign-in";
 import { Shell } from "./ui/shell";
 import { Failed, Loading, Skeleton } from "./ui/states";
 
+const line = () => import("./pages/line");
 const inside = () => import("./pages/inside");
 const mine = () => import("./pages/mine");
 
+const LinePage = lazy(async () => ({ default: (await line()).LinePage }));
+const WhyPage = lazy(async () => ({ default: (await import("./pages/why")).WhyPage }));
+const RunPage = lazy(async () => ({ default: (await import("./pages/run")).RunPage }));
+const DrawPage = lazy(async () => ({ default: (await import("./pages/draw")).DrawPage }));
 const SeatsPage = lazy(async () => ({ default: (await inside()).SeatsPage }));
 const PayPage = lazy(async () => ({ default: (await inside()).PayPage }));
 const DonePage = lazy(async () => ({ default: (await inside()).DonePage }));
@@ -26,8 +30,7 @@ const AccountPage = lazy(async () => ({ default: (await mine()).AccountPage }));
 function usePagesAhead(): void {
   useEffect(() => {
     const timer = setTimeout(() => {
-      inside().catch(() => undefined); // asked for again when it is needed
-      mine().catch(() => undefined);
+      for (const pages of [line, inside, mine]) pages().catch(() => undefined); // asked for again when it is needed
     }, 300);
     return () => clearTimeout(timer);
   }, []);
@@ -51,6 +54,9 @@ export function App() {
             <Route path="/shows/:show">{({ show }) => <ShowPage key={show} show={show} />}</Route>
             <Route path="/performances/:id/together">{({ id }) => <TogetherPage key={id} performance={id} />}</Route>
             <Route path="/performances/:id/line">{({ id }) => <LinePage key={id} performance={id} />}</Route>
+            <Route path="/performances/:id/line/why">{({ id }) => <WhyPage key={id} performance={id} />}</Route>
+            <Route path="/performances/:id/run">{({ id }) => <RunPage key={id} performance={id} />}</Route>
+            <Route path="/performances/:id/draw">{({ id }) => <DrawPage key={id} performance={id} />}</Route>
             <Route path="/performances/:id/seats">{({ id }) => <SeatsPage key={id} performance={id} />}</Route>
             <Route path="/performances/:id/bookings/:booking">
               {({ id, booking }) => <BookingPage key={booking} performance={id} booking={booking} />}

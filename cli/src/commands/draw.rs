@@ -221,4 +221,21 @@ mod tests {
         let other = Public { seed: Some(Digest([8; 32])), ..drawn().0 };
         assert!(found(&other, &tickets)[0].contains("committed to"));
     }
+
+    /// The draw that every implementation is held to: this one, the one in Python, and that of the web page.
+    #[test]
+    fn the_common_example_is_worked_out_as_by_the_others() {
+        let example: Value = serde_json::from_str(include_str!("../../../tests/vectors/draw.json")).unwrap();
+        let public: Public = serde_json::from_value(example["draw"].clone()).unwrap();
+        let tickets: Vec<Digest> = serde_json::from_value(example["tickets"].clone()).unwrap();
+        assert_eq!(found(&public, &tickets), Vec::<String>::new());
+        let signed: Signed = serde_json::from_value(example["receipt"].clone()).unwrap();
+        assert!(signed.is_by(&signed.key));
+        let receipt: Value = serde_json::from_str(&signed.statement).unwrap();
+        let id = |name: &str| receipt[name].as_str().unwrap();
+        let ticket = draw::ticket(id("account_id").parse().unwrap(), id("entry_id").parse().unwrap());
+        assert_eq!(receipt["ticket"], ticket.to_string());
+        let number = tickets.iter().position(|other| *other == ticket).unwrap() + 1;
+        assert_eq!(example["receipt_number"], number);
+    }
 }

@@ -131,7 +131,7 @@ impl Default for Part {
 
 /// Tickets, by number.
 #[derive(Debug, Serialize, ToSchema)]
-pub(crate) struct Tickets {
+pub(crate) struct DrawTickets {
     /// The number of the first.
     first_number: u64,
     /// The tickets, in the order of their numbers: each has one number more than the one before.
@@ -144,13 +144,13 @@ pub(crate) struct Tickets {
 /// seed is published.
 #[utoipa::path(
     get, path = "/v1/performances/{performance}/draw/tickets", tag = "line", operation_id = "draw_tickets",
-    params(("performance" = PerformanceId, Path), Part), responses((status = 200, body = Tickets), QueryErrors)
+    params(("performance" = PerformanceId, Path), Part), responses((status = 200, body = DrawTickets), QueryErrors)
 )]
 pub(crate) async fn tickets(
     State(api): State<Api>,
     Path(performance): Path<PerformanceId>,
     Query(part): Query<Part>,
-) -> Result<Json<Tickets>, Problem> {
+) -> Result<Json<DrawTickets>, Problem> {
     let touched = [StreamId::WaitingRoom(performance)];
     let mut snapshot = api.snapshot(&[Model::Line], part.min_position, Touches::Streams(&touched)).await?;
     let tickets: Vec<[u8; 32]> =
@@ -162,5 +162,5 @@ pub(crate) async fn tickets(
             .await
             .map_err(failed("reading a draw's tickets"))?;
     let tickets = tickets.into_iter().map(Digest).collect();
-    Ok(Json(Tickets { first_number: u64::from(part.after) + 1, tickets, standing: snapshot.standing }))
+    Ok(Json(DrawTickets { first_number: u64::from(part.after) + 1, tickets, standing: snapshot.standing }))
 }

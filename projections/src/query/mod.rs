@@ -17,6 +17,7 @@ mod sales;
 mod seats;
 mod shows;
 mod snapshot;
+mod steering;
 mod tickets;
 mod wallet;
 mod why;
@@ -104,6 +105,7 @@ fn routes() -> OpenApiRouter<Api> {
         .routes(routes!(find::find))
         .routes(routes!(line::my_place))
         .routes(routes!(why::why))
+        .routes(routes!(steering::steering))
         .routes(routes!(draw::draw))
         .routes(routes!(draw::tickets))
         .routes(routes!(sales::sales))

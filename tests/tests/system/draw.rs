@@ -91,6 +91,22 @@ async fn a_hundred_thousand_places_are_drawn_again_from_what_is_public_by_anothe
     Ok(())
 }
 
+/// The example that the program and the web page are held to as well.
+#[tokio::test]
+async fn the_common_example_is_worked_out_as_by_the_others() -> Result<()> {
+    let example = Path::new(env!("CARGO_MANIFEST_DIR")).join("vectors/draw.json");
+    let known: Value = serde_json::from_slice(&std::fs::read(&example)?)?;
+    let folder = TempDir::new()?;
+    let receipt = folder.path().join("receipt.json");
+    std::fs::write(&receipt, known["receipt"].to_string())?;
+    let files = [example.to_str().context("a path")?, receipt.to_str().context("a path")?];
+    let checked = recompute(&["example", "--file", files[0], "--receipt", files[1]]).await;
+    assert!(checked.status.success(), "{}", told(&checked));
+    let number = format!("the receipt's ticket has number {}\n40 tickets, ", known["receipt_number"]);
+    assert!(told(&checked).starts_with(&number), "{}", told(&checked));
+    Ok(())
+}
+
 /// The draw and its whole list, as anybody gets them.
 async fn public(reading: &TestReading, performance: PerformanceId) -> (Value, Vec<Value>) {
     let draw = reading.get(&format!("/v1/performances/{performance}/draw")).await.ok();
@@ -318,7 +334,35 @@ async fn only_those_who_run_a_line_steer_it_and_the_log_says_who_and_why() -> Re
         ("DrainBegun", by(&organiser), "sold out soon"),
     ];
     assert_eq!(steered, expected.map(|(event, who, why)| (event.to_owned(), who, why.to_owned())));
+    they_read_what_was_done(&api, performance, &organiser, &[&fan, &stranger]).await;
     Ok(())
+}
+
+/// Those who run the line read how it stands and what was done to it, by whom and why; nobody else does.
+async fn they_read_what_was_done(api: &TestApi, performance: PerformanceId, organiser: &TestPerson, others: &[&TestPerson]) {
+    let reading = TestReading::start(&api.db, None).await;
+    reading.is_the_fold_of_the_log().await;
+    let path = format!("/v1/performances/{performance}/line/steering");
+    for other in others {
+        assert_eq!(reading.get_as(other.account, &path).await.problem(), (403, "forbidden"));
+    }
+    assert_eq!(reading.get(&path).await.problem(), (401, "unauthenticated"));
+    let told = reading.get_as(organiser.account, &path).await.ok();
+    assert_eq!(
+        (&told["flow"], &told["capacity"], &told["admissions_per_minute"], &told["inside"]),
+        (&json!("draining"), &json!(5), &json!(600), &json!(0))
+    );
+    let acts: Vec<Value> = told["acts"].as_array().expect("acts").iter().map(|act| json!([act["did"], act["by"], act["reason"]])).collect();
+    let expected = json!([
+        ["drained", "organiser", "sold out soon"],
+        ["evicted", "operator", "a robot"],
+        ["resumed", "operator", "fresh air"],
+        ["limited", "operator", "slowly"],
+        ["paused", "organiser", "the hall is being aired"],
+    ]);
+    assert_eq!(json!(acts), expected);
+    assert_eq!((&told["acts"][3]["capacity"], &told["acts"][1]["number"]), (&json!(5), &json!(1)));
+    reading.stop().await;
 }
 
 #[tokio::test]

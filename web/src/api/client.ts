@@ -31,3 +31,7 @@ export type PartyLink = Schemas["PartyLink"];
 export type Pays = Schemas["Pays"];
 export type Shares = Schemas["SharesReply"];
 export type Payment = Schemas["PaymentReply"];
+export type Draw = Schemas["Draw"];
+export type Steering = Schemas["Steering"];
+export type LineAct = Schemas["LineAct"];
+export type Sales = Schemas["Sales"];

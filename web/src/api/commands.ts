@@ -94,6 +94,40 @@ export const commands = {
       }),
     ),
 
+  /** Whether a line moves: for those who run it. */
+  steerLine: (performance: string, what: "pause" | "resume" | "drain", reason: string) =>
+    send(uuidv7(), (key) =>
+      http.POST(`/v1/performances/{performance}/line/${what}`, {
+        params: { path: { performance }, header: withKey(key) },
+        body: { reason },
+      }),
+    ),
+
+  /** Other limits; without a rate, as many are called as there are places. */
+  limitLine: (performance: string, capacity: number, rate: number | undefined, reason: string) =>
+    send(uuidv7(), (key) =>
+      http.POST("/v1/performances/{performance}/line/limits", {
+        params: { path: { performance }, header: withKey(key) },
+        body: { capacity, reason, ...(rate !== undefined && { admissions_per_minute: rate }) },
+      }),
+    ),
+
+  evict: (performance: string, account_id: string, reason: string) =>
+    send(uuidv7(), (key) =>
+      http.POST("/v1/performances/{performance}/line/evict", {
+        params: { path: { performance }, header: withKey(key) },
+        body: { account_id, reason },
+      }),
+    ),
+
+  giveBeacon: (performance: string, value: string, source: string) =>
+    send(uuidv7(), (key) =>
+      http.POST("/v1/performances/{performance}/draw/beacon", {
+        params: { path: { performance }, header: withKey(key) },
+        body: { value, source },
+      }),
+    ),
+
   hold: (performance: string, seats: readonly number[]) => {
     const hold_id = uuidv7();
     return send(uuidv7(), (key) =>

@@ -1,5 +1,5 @@
 import { infiniteQueryOptions, QueryCache, QueryClient, queryOptions } from "@tanstack/react-query";
-import { type Hold, http } from "./client";
+import { type Hold, http, type Wishes } from "./client";
 import { forgetPositions, minPosition } from "./position";
 import { isProblem, Problem } from "./problem";
 import { read, waitMs, worthRetrying } from "./send";
@@ -114,6 +114,49 @@ export const queries = {
         ),
     }),
 
+  /** Why one is where one is, signed; nothing if one never had a place in this line. */
+  why: (performance: string) =>
+    queryOptions({
+      queryKey: ["mine", "line", performance, "why"],
+      queryFn: ({ signal }) =>
+        orNull(
+          read(
+            http.GET("/v1/performances/{performance}/line/why", {
+              params: { path: { performance }, query: minPosition() },
+              signal,
+            }),
+          ),
+          "not_in_line",
+        ),
+    }),
+
+  /** A signed receipt for one's place in the line. */
+  receipt: (performance: string) =>
+    queryOptions({
+      queryKey: ["mine", "line", performance, "receipt"],
+      queryFn: ({ signal }) =>
+        read(http.GET("/v1/performances/{performance}/line/receipt", { params: { path: { performance } }, signal })),
+    }),
+
+  /** Up to five blocks of seats that are free, the best first. */
+  find: (performance: string, wishes: Wishes) =>
+    queryOptions({
+      queryKey: ["find", performance, wishes],
+      queryFn: ({ signal }) => {
+        const { people, category, area } = wishes;
+        const query = {
+          people,
+          ...(category != null && { category }),
+          ...(area != null && { area }),
+          ...minPosition(),
+        };
+        return read(
+          http.GET("/v1/performances/{performance}/find", { params: { path: { performance }, query }, signal }),
+        );
+      },
+      staleTime: 0, // others choose meanwhile
+    }),
+
   hold: (performance: string) =>
     queryOptions({
       queryKey: ["mine", "hold", performance],
@@ -166,6 +209,62 @@ export const queries = {
         ),
     }),
 
+  /** A performance's draw as far as it is public; nothing if it has none. */
+  draw: (performance: string) =>
+    queryOptions({
+      queryKey: ["draw", performance],
+      queryFn: ({ signal }) =>
+        orNull(
+          read(
+            http.GET("/v1/performances/{performance}/draw", {
+              params: { path: { performance }, query: minPosition() },
+              signal,
+            }),
+          ),
+          "no_draw",
+        ),
+    }),
+
+  /** How a line stands and what was done to it: for those who run it. */
+  steering: (performance: string) =>
+    queryOptions({
+      queryKey: ["mine", "steering", performance],
+      queryFn: ({ signal }) =>
+        read(
+          http.GET("/v1/performances/{performance}/line/steering", {
+            params: { path: { performance }, query: minPosition() },
+            signal,
+          }),
+        ),
+    }),
+
+  /** How a sale goes: for those who run it. */
+  sales: (performance: string) =>
+    queryOptions({
+      queryKey: ["mine", "sales", performance],
+      queryFn: ({ signal }) =>
+        read(
+          http.GET("/v1/performances/{performance}/sales", {
+            params: { path: { performance }, query: minPosition() },
+            signal,
+          }),
+        ),
+    }),
+
+  /** Someone by their whole nickname. */
+  person: (nickname: string) =>
+    queryOptions({
+      queryKey: ["person", nickname],
+      queryFn: ({ signal }) => read(http.GET("/v1/people", { params: { query: { nickname } }, signal })),
+    }),
+
+  statementKey: () =>
+    queryOptions({
+      queryKey: ["statement-key"],
+      queryFn: ({ signal }) => read(http.GET("/v1/statement-key", { signal })),
+      staleTime: 10 * 60_000, // it changes with the system, if ever
+    }),
+
   shares: (performance: string, booking: string) =>
     queryOptions({
       queryKey: ["mine", "shares", performance, booking],
@@ -203,3 +302,17 @@ export const queries = {
         ),
     }),
 };
+
+/** Tickets of a draw in one answer, at most. */
+export const TICKETS_PAGE = 10_000;
+
+/** The tickets of a draw after so many, in the order that it gave them. */
+export async function drawTickets(performance: string, after: number, signal: AbortSignal): Promise<string[]> {
+  const { tickets } = await read(
+    http.GET("/v1/performances/{performance}/draw/tickets", {
+      params: { path: { performance }, query: { after, limit: TICKETS_PAGE } },
+      signal,
+    }),
+  );
+  return tickets;
+}

@@ -695,6 +695,23 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/v1/performances/{performance}/line/steering": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** How a line stands, and what was done to it by whom and why: for the show's organiser and for operators. */
+        get: operations["line_steering"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/v1/performances/{performance}/line/why": {
         parameters: {
             query?: never;
@@ -1469,6 +1486,55 @@ export interface components {
             /** @description When it begins. */
             starts_at: components["schemas"]["Timestamp"];
         };
+        /** @description What was done. */
+        Deed: {
+            /** @enum {string} */
+            did: "paused";
+            /** @description Why. */
+            reason: string;
+        } | {
+            /** @enum {string} */
+            did: "resumed";
+            /** @description Why. */
+            reason: string;
+        } | {
+            /** @enum {string} */
+            did: "drained";
+            /** @description Why. */
+            reason: string;
+        } | {
+            /**
+             * Format: int32
+             * @description People called in a minute, at most.
+             */
+            admissions_per_minute?: number | null;
+            /**
+             * Format: int32
+             * @description People inside at once.
+             */
+            capacity: number;
+            /** @enum {string} */
+            did: "limited";
+            /** @description Why. */
+            reason: string;
+        } | {
+            /** @enum {string} */
+            did: "evicted";
+            /**
+             * Format: int64
+             * @description The place's number.
+             */
+            number: number;
+            /** @description Why. */
+            reason: string;
+        } | {
+            /** @enum {string} */
+            did: "gave_beacon";
+            /** @description What it is. */
+            source: string;
+            /** @description What it says. */
+            value: string;
+        };
         /** @description 32 bytes: a SHA-256, or a seed. Written as 64 hex digits (in snapshots, as the bytes). */
         Digest: string;
         /** @description It is done; there is nothing to show. */
@@ -1507,6 +1573,16 @@ export interface components {
             /** @description When it closes: the sale opens. */
             sale_opens_at: components["schemas"]["Timestamp"];
             seed?: components["schemas"]["Digest"] | null;
+        };
+        /** @description Tickets, by number. */
+        DrawTickets: components["schemas"]["Standing"] & {
+            /**
+             * Format: int64
+             * @description The number of the first.
+             */
+            first_number: number;
+            /** @description The tickets, in the order of their numbers: each has one number more than the one before. */
+            tickets: components["schemas"]["Digest"][];
         };
         /**
          * Format: uuid
@@ -1659,6 +1735,23 @@ export interface components {
             /** @description The seat. */
             seat: components["schemas"]["SeatIndex"];
         };
+        /** @description Something that was done to a line by those who run it. */
+        LineAct: components["schemas"]["Deed"] & {
+            /** @description When. */
+            at: components["schemas"]["Timestamp"];
+            /** @description The nickname of who did it; where there is none, the actor as the log has it. */
+            by: string;
+            /**
+             * Format: int64
+             * @description Where it stands in the log.
+             */
+            position: number;
+        };
+        /**
+         * @description Whether a line moves.
+         * @enum {string}
+         */
+        LineFlow: "running" | "paused" | "draining";
         /** @description How a show's lines work. */
         LineRules: {
             /**
@@ -2458,6 +2551,38 @@ export interface components {
             algorithm: string;
             /** @description The public key, in hex. */
             key: string;
+        };
+        /** @description How a line stands, and what was done to it. */
+        Steering: components["schemas"]["Standing"] & {
+            /** @description What was done to it, the latest first, at most 100 acts. */
+            acts: components["schemas"]["LineAct"][];
+            /**
+             * Format: int64
+             * @description People called in a minute, at most.
+             */
+            admissions_per_minute?: number | null;
+            /**
+             * Format: int64
+             * @description Those of them whose pass isn't claimed yet.
+             */
+            called: number;
+            /**
+             * Format: int64
+             * @description People inside at once, at most, passes that aren't claimed yet included.
+             */
+            capacity: number;
+            /** @description Whether it moves. */
+            flow: components["schemas"]["LineFlow"];
+            /**
+             * Format: int64
+             * @description Places inside, those whose pass isn't claimed yet included. A party is one place and several people.
+             */
+            inside: number;
+            /**
+             * Format: int64
+             * @description Places that wait.
+             */
+            waiting: number;
         };
         /** @description What a party agreed on when it was made. It stays. */
         Terms: {
@@ -4572,7 +4697,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": components["schemas"]["Tickets"];
+                    "application/json": components["schemas"]["DrawTickets"];
                 };
             };
             /**
@@ -7170,6 +7295,104 @@ export interface operations {
              * @description `busy`: Very many people are here right now
              *
              *     `timeout`: The answer takes too long
+             *
+             *     `unavailable`: The service is unavailable for a moment
+             */
+            503: {
+                headers: {
+                    /** @description Seconds after which to try again. */
+                    "Retry-After"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    line_steering: {
+        parameters: {
+            query?: {
+                /** @description The answer covers the log at least up to this position: of a command's reply, say. Waits for it up to 5 seconds. */
+                min_position?: number;
+            };
+            header?: never;
+            path: {
+                performance: components["schemas"]["PerformanceId"];
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Steering"];
+                };
+            };
+            /**
+             * @description `invalid_query`: The address's parameters don't fit
+             *
+             *     `invalid_id`: An id in the address is malformed
+             *
+             *     `position_unknown`: That position isn't in the log
+             */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /**
+             * @description `unauthenticated`: You aren't signed in
+             *
+             *     `session_expired`: Your session has ended
+             */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `not_a_person`: Only a person's account can do this */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `unknown_performance`: There is no such performance, or it isn't on sale */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `internal`: Something went wrong on our side */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /**
+             * @description `projection_behind`: The page is still catching up
+             *
+             *     `projection_parked`: Part of this page can't be shown right now
+             *
+             *     `busy`: Very many people are here right now
              *
              *     `unavailable`: The service is unavailable for a moment
              */

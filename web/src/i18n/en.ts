@@ -108,6 +108,7 @@ export const en: Dictionary = {
     ready: (name, balance) => `${name}, you're ready. SocketPay balance ${balance}`,
     ended: "The performance has begun; the sale is over.",
     notYet: "Nobody gets in before the opening. This button wakes up when it is time.",
+    run: "Run this sale",
     look: "Look at the seats",
   },
   sign: {
@@ -192,7 +193,8 @@ export const en: Dictionary = {
     position: (n) => `${n.toLocaleString("en-GB")} ahead of you`,
     number: (n) => `Your number ${n.toLocaleString("en-GB")}`,
     waiting: (n) => `${n.toLocaleString("en-GB")} waiting`,
-    inside: (n, capacity) => `${n.toLocaleString("en-GB")} of ${capacity.toLocaleString("en-GB")} places inside taken`,
+    inside: (n, capacity) =>
+      `${n.toLocaleString("en-GB")} inside now (room for ${capacity.toLocaleString("en-GB")} people)`,
     progress: "Progress in line",
     progressText: (percent) => `${percent}% of the way`,
     keep: "You can close this page: your place stays with your account. No need to refresh.",
@@ -214,6 +216,7 @@ export const en: Dictionary = {
     notInHint: "You can join it from the show's page.",
     toShow: "To the show",
     live: "Live",
+    checkDraw: "Check that the draw was fair",
     titleWaiting: (n) => `(${n}) In line`,
   },
   seatsPage: {
@@ -260,6 +263,7 @@ export const en: Dictionary = {
     lostNone: "No free seat is close by. Try another row.",
     best: (n) => `Best ${plural(n, "seat", "seats")}`,
     bestHere: (n, area) => `Best ${plural(n, "seat", "seats")} in ${area}`,
+    find: "Show good seats",
     lies: { contiguous: "side by side", stacked: "in two rows", near: "near one another" },
     split: {
       stacked: "Your seats are in two rows, one right behind the other.",
@@ -269,6 +273,7 @@ export const en: Dictionary = {
     leftAlone: (seats) => `This would leave ${seats} alone`,
     noBlock: "No free seats lie as you wish",
     take: (seat, price) => `${seat} · ${price}`,
+    why: "Why not?",
     limit: (n) => `You can take up to ${n}.`,
     inLine: "You are still in line. When it is your turn, you choose here.",
     lookOnly: "You can look around for now",

@@ -104,6 +104,7 @@ export const ko = {
     ready: (name: string, balance: string) => `${name} 님, 준비됐어요. SocketPay 잔액 ${balance}`,
     ended: "공연이 시작되어 예매가 끝났습니다.",
     notYet: "오픈 전에는 아무도 입장할 수 없어요. 시간이 되면 이 버튼이 켜집니다.",
+    run: "이 회차 운영하기",
     look: "좌석 미리 보기",
   },
   sign: {
@@ -188,7 +189,7 @@ export const ko = {
     number: (n: number) => `대기번호 ${n.toLocaleString("ko-KR")}`,
     waiting: (n: number) => `${n.toLocaleString("ko-KR")}팀이 기다리는 중`,
     inside: (n: number, capacity: number) =>
-      `지금 ${n.toLocaleString("ko-KR")} / ${capacity.toLocaleString("ko-KR")}팀이 고르는 중`,
+      `지금 ${n.toLocaleString("ko-KR")}팀이 고르는 중 (한꺼번에 ${capacity.toLocaleString("ko-KR")}명까지)`,
     progress: "대기 진행",
     progressText: (percent: number) => `${percent}% 왔어요`,
     keep: "화면을 닫아도 순서는 이 계정에 그대로 남아요. 새로고침도 필요 없습니다.",
@@ -210,6 +211,7 @@ export const ko = {
     notInHint: "공연 페이지에서 줄을 설 수 있어요.",
     toShow: "공연 페이지로",
     live: "실시간",
+    checkDraw: "추첨이 공정했는지 확인하기",
     titleWaiting: (n: number) => `(${n}) 대기 중`,
   },
   seatsPage: {
@@ -263,6 +265,7 @@ export const ko = {
     lostNone: "가까운 빈 좌석이 없어요. 다른 열을 골라 주세요.",
     best: (n: number) => `추천 ${n}석 잡기`,
     bestHere: (n: number, area: string) => `추천 ${n}석 잡기 (${area})`,
+    find: "자리 골라 보기",
     lies: { contiguous: "나란히", stacked: "앞뒤 두 줄", near: "가까이" },
     split: {
       stacked: "앞뒤 두 줄로 나뉜 좌석이에요.",
@@ -272,6 +275,7 @@ export const ko = {
     leftAlone: (seats: string) => `이렇게 고르면 ${seats}만 따로 남아요`,
     noBlock: "조건에 맞는 빈 좌석이 없어요",
     take: (seat: string, price: string) => `${seat} · ${price}`,
+    why: "왜 안 됐나요?",
     limit: (n: number) => `최대 ${n}석까지 고를 수 있어요.`,
     inLine: "아직 줄에 서 있어요. 차례가 되면 여기서 좌석을 고를 수 있습니다.",
     lookOnly: "지금은 둘러보기만 할 수 있어요",

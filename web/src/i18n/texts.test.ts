@@ -8,6 +8,8 @@ import { en } from "./en";
 import { makeFormat, shortWon } from "./format";
 import { preferredLanguage } from "./index";
 import { ko } from "./ko";
+import { enMore } from "./more/en";
+import { koMore } from "./more/ko";
 
 /** Every text of a dictionary, by its path; functions are called with plausible values. */
 function texts(node: unknown, path = ""): Map<string, string> {
@@ -18,7 +20,7 @@ function texts(node: unknown, path = ""): Map<string, string> {
 }
 
 describe("the dictionaries", () => {
-  const [korean, english] = [texts(ko), texts(en)];
+  const [korean, english] = [texts({ ...ko, more: koMore }), texts({ ...en, more: enMore })];
 
   it("have the same texts, none of them empty", () => {
     expect([...english.keys()]).toEqual([...korean.keys()]);

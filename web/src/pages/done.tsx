@@ -4,6 +4,7 @@ import { queries } from "../api/queries";
 import { useFormat, useT } from "../i18n";
 import { to } from "../routes";
 import { Button, ButtonLink } from "../ui/button";
+import { download } from "../ui/download";
 import { CheckIcon } from "../ui/icons";
 import { Page } from "../ui/page";
 import { Empty, Failed, Loading, Skeleton } from "../ui/states";
@@ -88,12 +89,4 @@ function Tickets({ booking, performance }: { booking: Booking; performance: stri
       </div>
     </>
   );
-}
-
-function download(text: string, name: string, type: string): void {
-  const link = document.createElement("a");
-  link.href = URL.createObjectURL(new Blob([text], { type }));
-  link.download = name;
-  link.click();
-  setTimeout(() => URL.revokeObjectURL(link.href), 10_000);
 }

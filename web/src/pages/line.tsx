@@ -1,10 +1,11 @@
 import { useQuery, useQueryClient } from "@tanstack/react-query";
-import { useEffect, useRef, useState } from "react";
+import { lazy, Suspense, useEffect, useRef, useState } from "react";
 import { useLocation } from "wouter";
 import type { MyPlace } from "../api/client";
 import { commands } from "../api/commands";
 import { queries } from "../api/queries";
 import { useFormat, useT } from "../i18n";
+import { useMore } from "../i18n/more";
 import { live } from "../live";
 import type { LineCounters, LineDelta, LineSnapshot } from "../live/protocol";
 import { to } from "../routes";
@@ -17,7 +18,10 @@ import { Empty, Failed, FailureNotice, Loading, Skeleton } from "../ui/states";
 import { useAction } from "../ui/use-action";
 import { useClaim } from "./claim";
 import { move, type Place, placeOf, shareDone } from "./line-progress";
+import { Proof } from "./proof";
 import { RequireAccount } from "./require-account";
+
+const Look = lazy(async () => ({ default: (await import("./inside")).Look }));
 
 /** One's place in the line, falling live. Being called leads to the seats by itself. */
 export function LinePage({ performance }: { performance: string }) {
@@ -26,6 +30,7 @@ export function LinePage({ performance }: { performance: string }) {
 
 function Line({ performance }: { performance: string }) {
   const t = useT();
+  const m = useMore();
   const format = useFormat();
   const about = useQuery(queries.performance(performance));
   // The live connection tells at once; asking now and then holds the place to the truth.
@@ -60,7 +65,45 @@ function Line({ performance }: { performance: string }) {
       )}
       {line.data?.state === "called" && <Pass performance={performance} line={line.data} />}
       {line.data?.state === "inside" && <Inside performance={performance} />}
+      {line.data && line.data.state !== "inside" && (
+        <>
+          <WhileWaiting performance={performance} />
+          <Proof performance={performance} />
+        </>
+      )}
+      {line.data === null && (
+        <p className="mt-6">
+          <ButtonLink tone="quiet" size="small" href={to.why(performance)}>
+            {m.proof.why}
+          </ButtonLink>
+        </p>
+      )}
+      {about.data?.policies.line.mode === "draw" && (
+        <p className="mt-6">
+          <ButtonLink tone="quiet" size="small" href={to.draw(performance)}>
+            {t.line.checkDraw}
+          </ButtonLink>
+        </p>
+      )}
     </Page>
+  );
+}
+
+/** The seats as they are now, for who wants to see them: so many wait that nobody loads them unasked. */
+function WhileWaiting({ performance }: { performance: string }) {
+  const m = useMore();
+  const [open, setOpen] = useState(false);
+  return (
+    <section className="mt-6 grid gap-4">
+      <Button aria-expanded={open} onClick={() => setOpen(!open)}>
+        {m.look.open}
+      </Button>
+      {open && (
+        <Suspense fallback={<Skeleton className="h-48 rounded-card" />}>
+          <Look performance={performance} />
+        </Suspense>
+      )}
+    </section>
   );
 }
 

@@ -10,11 +10,12 @@ import { clock } from "../live";
 import { to } from "../routes";
 import { Areas } from "../seats/areas";
 import { Legend, PriceFilter, TogetherStepper } from "../seats/filter";
+import { Found } from "../seats/found";
 import { HoldPanel } from "../seats/panel";
 import type { Plan } from "../seats/plan";
 import { type Picking, Rows } from "../seats/rows";
 import type { SeatStore } from "../seats/store";
-import { bookedSeats, useHolding, useSeatStore } from "../seats/use-seats";
+import { bookedSeats, useHolding, useSeatStore, useStable } from "../seats/use-seats";
 import { announce, toast } from "../ui/announce";
 import { Button, ButtonLink } from "../ui/button";
 import { Clock, useDeadline } from "../ui/countdown";
@@ -78,13 +79,6 @@ function Hall({ about, plan, line }: { about: Performance; plan: Plan; line: MyP
   return <Chooser about={about} store={store} line={line} />;
 }
 
-/** The same object as long as its content is the same: what is fetched again need not be built again. */
-function useStable<T>(value: T): T {
-  const kept = useRef(value);
-  if (JSON.stringify(kept.current) !== JSON.stringify(value)) kept.current = value;
-  return kept.current;
-}
-
 /** Free seats offered after a lost race: as many as stand over the sheet of a phone. */
 const OFFERED_MAX = 3;
 
@@ -101,6 +95,8 @@ interface Lost {
   alternatives: readonly number[];
   /** As many seats as were asked for, elsewhere. */
   blocks: readonly Block[];
+  /** Whether several seats were asked for at once. */
+  together: boolean;
   /** Why it can't be had. */
   code: string;
 }
@@ -127,7 +123,8 @@ function Chooser({ about, store, line }: { about: Performance; store: SeatStore;
     (thrown, asked) => {
       if (isProblem(thrown, "seat_taken", "seat_left_alone", "no_block")) {
         const { code, alternatives, blocks } = thrown;
-        setLost({ seats: thrown.seats.length > 0 ? thrown.seats : asked, alternatives, blocks, code });
+        const seats = thrown.seats.length > 0 ? thrown.seats : asked;
+        setLost({ seats, alternatives, blocks, together: asked.length > 1, code });
         return;
       }
       setFailure(thrown);
@@ -221,6 +218,7 @@ function Chooser({ about, store, line }: { about: Performance; store: SeatStore;
         {inside && people > 1 && hold && <Claims performance={performance} hold={hold} store={store} />}
       </div>
       <List
+        performance={performance}
         store={store}
         usable={inside && !byFriend}
         people={people}
@@ -254,6 +252,7 @@ function Chooser({ about, store, line }: { about: Performance; store: SeatStore;
             )}
             {lost && (
               <LostRace
+                performance={performance}
                 lost={lost}
                 store={store}
                 add={(seat) => add([seat])}
@@ -346,12 +345,14 @@ function NotInside({ about, line }: { about: Performance; line: MyPlace | null }
 
 /** A choice can't be had, since someone was faster or it leaves a single seat alone; and what can be had instead. */
 function LostRace({
+  performance,
   lost,
   store,
   add,
   take,
   close,
 }: {
+  performance: string;
   lost: Lost;
   store: SeatStore;
   add: (seat: number) => void;
@@ -360,8 +361,9 @@ function LostRace({
 }) {
   const t = useT();
   const format = useFormat();
-  const free = lost.alternatives.filter((seat) => store.isFree(seat));
-  const blocks = free.length > 0 ? [] : lost.blocks; // one seat was taken: one is what is missing
+  const near = lost.alternatives.filter((seat) => store.isFree(seat));
+  const blocks = lost.together || near.length === 0 ? lost.blocks : []; // who lacks one seat is shown one
+  const free = blocks.length > 0 ? [] : near;
   const names = (seats: readonly number[]) => format.list(seats.map((seat) => seatName(store, seat, t)));
   const titles: Record<string, string> = {
     seat_left_alone: t.seatsPage.leftAlone(names(lost.seats)),
@@ -382,6 +384,9 @@ function LostRace({
             {t.seatsPage.take(seatName(store, seat, t), format.won(store.venue.price(seat)))}
           </Button>
         ))}
+        <ButtonLink size="small" tone="quiet" href={to.why(performance)}>
+          {t.seatsPage.why}
+        </ButtonLink>
         <Button size="small" tone="quiet" onClick={close}>
           {t.close}
         </Button>
@@ -396,6 +401,7 @@ function wished(people: number, category: number | undefined, area: number | und
 
 /** The list itself: filter, areas, rows and seats. The chosen area stands in the address, so that Back works. */
 function List({
+  performance,
   store,
   usable,
   people,
@@ -405,6 +411,7 @@ function List({
   best,
   children,
 }: Pick<Picking, "store" | "usable" | "pick" | "take"> & {
+  performance: string;
   people: number;
   limit: number;
   best: (wishes: Wishes) => void;
@@ -414,6 +421,7 @@ function List({
   const [search, setSearch] = useSearchParams();
   const [category, setCategory] = useState<number>();
   const [together, setTogether] = useState<number>();
+  const [finding, setFinding] = useState(false);
   const asked = search.get("area");
   const area = asked === null ? undefined : store.venue.areas[Number(asked)];
   const fits = useCallback(
@@ -439,7 +447,22 @@ function List({
           <Button tone="ink" size="small" onClick={() => best(wished(count, category, area?.index))}>
             {area ? t.seatsPage.bestHere(count, area.name) : t.seatsPage.best(count)}
           </Button>
+          <Button size="small" aria-expanded={finding} onClick={() => setFinding(!finding)}>
+            {t.seatsPage.find}
+          </Button>
         </div>
+      )}
+      {usable && finding && (
+        <Found
+          performance={performance}
+          wishes={wished(count, category, area?.index)}
+          store={store}
+          take={(seats) => {
+            setFinding(false);
+            take(seats);
+          }}
+          close={() => setFinding(false)}
+        />
       )}
       <div className="mt-5 grid items-start gap-5 *:min-w-0 lg:grid-cols-[12.5rem_minmax(0,1fr)_17rem] 2xl:grid-cols-[15rem_minmax(0,1fr)_19rem]">
         <div className={`lg:sticky lg:top-24 ${area ? "max-lg:hidden" : ""}`}>

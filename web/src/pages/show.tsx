@@ -54,6 +54,7 @@ function OneShow({ show }: { show: Show }) {
         <Dates show={show} chosen={chosen} choose={choose} />
         <Prices show={show} performance={performance.data} />
         <Facts show={show} />
+        {chosen !== undefined && <DrawLink show={show} performance={chosen} />}
       </div>
       {chosen !== undefined && <Buy show={show} performance={chosen} data={performance.data} />}
     </div>
@@ -193,6 +194,20 @@ function Facts({ show }: { show: Show }) {
   );
 }
 
+/** After the draw: to where anybody works it out again. */
+function DrawLink({ show, performance }: { show: Show; performance: string }) {
+  const t = useT();
+  const opening = useDeadline(show.sale_opens_at);
+  if (opening !== 0 || show.policies.line.mode !== "draw") return null;
+  return (
+    <p>
+      <ButtonLink tone="quiet" size="small" href={to.draw(performance)}>
+        {t.line.checkDraw}
+      </ButtonLink>
+    </p>
+  );
+}
+
 /** What one can do now: the board at the side, or at the bottom of a phone. */
 function Buy({ show, performance, data }: { show: Show; performance: string; data: Performance | undefined }) {
   const t = useT();
@@ -277,6 +292,11 @@ function Ways({ show, performance, open }: { show: Show; performance: string; op
       <ButtonLink tone="quiet" size="small" href={to.seats(performance)} className="max-sm:hidden">
         {t.show.look}
       </ButtonLink>
+      {me.data.role !== "fan" && (
+        <ButtonLink tone="quiet" size="small" href={to.run(performance)}>
+          {t.show.run}
+        </ButtonLink>
+      )}
     </>
   );
 }

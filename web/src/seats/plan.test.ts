@@ -57,4 +57,11 @@ describe("seats side by side", () => {
     expect(venue.adjacent(rowA, 5, free())).toBeUndefined();
     expect(venue.adjacent(rowB, 3, free(8, 9))).toBeUndefined();
   });
+
+  it("names seats by their rows, also where a block is in two of them", () => {
+    expect(venue.byRow([1, 2, 7, 99])).toEqual([
+      { index: 0, area: "Floor", row: "A", numbers: ["2", "3"] },
+      { index: 1, area: "Floor", row: "B", numbers: ["2"] },
+    ]);
+  });
 });

@@ -108,6 +108,19 @@ export class Venue {
     };
   }
 
+  /** Seats by their rows, for their names; in the order in which they are given. */
+  byRow(seats: readonly number[]): { index: number; area: string; row: string; numbers: string[] }[] {
+    const rows = new Map<number, { index: number; area: string; row: string; numbers: string[] }>();
+    for (const seat of seats) {
+      const info = this.info(seat);
+      if (!info) continue;
+      const index = this.rowOf(seat);
+      const numbers = [...(rows.get(index)?.numbers ?? []), info.number];
+      rows.set(index, { index, area: info.area, row: info.row, numbers });
+    }
+    return [...rows.values()];
+  }
+
   /** A row's seats in runs: between two runs there is an aisle. */
   runs(row: RowNode): number[][] {
     const runs: number[][] = [];

@@ -32,6 +32,13 @@ describe("the states of seats", () => {
     expect(store.position).toBe(41);
   });
 
+  it("are counted: what is free, and what is sold", () => {
+    store.snapshot(digits({ 1: 1, 2: 2, 3: 3, 4: 3 }), 40);
+    expect(store.counts()).toEqual({ free: 15, sold: 2 });
+    store.apply([[3, 0]], 41); // cancelled
+    expect(store.counts()).toEqual({ free: 16, sold: 1 });
+  });
+
   it("are never guessed from another plan's text, or from nonsense", () => {
     expect(store.snapshot("000", 40)).toBe(false);
     expect(store.position).toBeUndefined();

@@ -4,6 +4,7 @@ import type { Venue } from "./plan";
 export type SeatState = "free" | "held" | "paying" | "sold" | "mine" | "pending";
 
 const FREE = 0;
+const SOLD = 3;
 const BY_DIGIT: readonly SeatState[] = ["free", "held", "paying", "sold"];
 
 /**
@@ -90,6 +91,16 @@ export class SeatStore {
       if (state === FREE) free[category] = (free[category] ?? 0) + 1;
     });
     return free;
+  }
+
+  /** Seats that are free and that are sold, in all. */
+  counts(): { free: number; sold: number } {
+    const counts = { free: 0, sold: 0 };
+    for (const state of this.states) {
+      if (state === FREE) counts.free += 1;
+      else if (state === SOLD) counts.sold += 1;
+    }
+    return counts;
   }
 
   subscribe = (listener: () => void): (() => void) => {

@@ -28,6 +28,13 @@ export function useSeatStore(performance: string, plan: Plan, prices: readonly C
   return store;
 }
 
+/** The same object as long as its content is the same: what is fetched again need not be built again. */
+export function useStable<T>(value: T): T {
+  const kept = useRef(value);
+  if (JSON.stringify(kept.current) !== JSON.stringify(value)) kept.current = value;
+  return kept.current;
+}
+
 /** Renders again with every change anywhere in the venue. */
 export function useStoreVersion(store: SeatStore): number {
   return useSyncExternalStore(store.subscribe, store.version);
