@@ -9,7 +9,7 @@ use clap::{Args, Parser};
 use serde::{Deserialize, Serialize};
 use socketing_command_api::config::CommandApiArgs;
 use socketing_command_api::payments::Payments;
-use socketing_command_api::{http, processes};
+use socketing_command_api::{http, processes, snapshots};
 use socketing_domain::SystemClock;
 use socketing_nats::{NatsConfig, Relay, StreamOptions};
 use socketing_notifier::LiveArgs;
@@ -43,6 +43,9 @@ pub(crate) struct ServerArgs {
     /// The projections.
     #[arg(long)]
     pub(crate) projections: bool,
+    /// Snapshots of a performance after so many of its events; 0: none.
+    #[arg(long, default_value_t = 0)]
+    pub(crate) snapshots: u64,
 }
 
 /// The options of the services, all at their defaults.
@@ -110,6 +113,9 @@ pub(crate) async fn run(common: &Common, args: &ServerArgs) -> Result<()> {
             CancellationToken::new(),
         ));
     }
+    if args.snapshots > 0 {
+        tokio::spawn(snapshots::run(pool.clone(), args.snapshots, CancellationToken::new()));
+    }
     if args.projections {
         let parts = socketing_projections::Parts {
             pool: pool.clone(),
@@ -155,6 +161,7 @@ impl Running {
             .arg("server")
             .args(["--database-url", &common.database_url, "--nats-url", &common.nats_url])
             .args(flags.iter().filter(|(on, _)| *on).map(|(_, flag)| flag))
+            .args(["--snapshots", &args.snapshots.to_string()])
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
             .spawn()
