@@ -70,3 +70,8 @@ pub const RETRY_LONGEST: Duration = Duration::from_secs(5);
 
 /// How often it is written down who came and who went: people are sent away after a minute or more, so this is often enough.
 pub(crate) const PRESENCE_REST: Duration = Duration::from_millis(500);
+/// How long an instance counts as alive without a heartbeat: its pages are closed then, which leaves people the grace time to
+/// come back elsewhere.
+pub(crate) const PRESENCE_TTL: Duration = Duration::from_secs(10);
+/// How often its heart beats: four tries within its life.
+pub(crate) const PRESENCE_BEAT: Duration = Duration::from_secs(2);

@@ -79,6 +79,13 @@ pub(crate) struct Fan {
     token: String,
 }
 
+impl Fan {
+    /// Whose session it is, for requests of a test's own.
+    pub(crate) fn token(&self) -> &str {
+        &self.token
+    }
+}
+
 impl Sale {
     /// Puts so many performances on sale, through the first of these nodes.
     pub(crate) async fn open(servers: &Servers, nodes: Vec<String>, performances: usize, policies: &Value) -> Sale {

@@ -8,6 +8,7 @@ mod crash;
 mod crowd;
 mod nodes;
 mod openapi;
+mod presence;
 mod rush;
 mod support;
 mod tools;

@@ -1,5 +1,7 @@
 //! People who had a page of a performance open, and have none any more at any instance for a grace time, are sent away from
-//! the inside. The notifier writes down who is there; without news of someone, nobody is sent away.
+//! the inside. The notifier writes down who is there; without news of someone, nobody is sent away. An instance of it that
+//! died has no page open any more. Nobody is sent away who had no living instance to come back to for the whole grace time,
+//! so that an outage of all of them costs nobody the place.
 
 use super::intent::Intent;
 use super::queue;
@@ -14,11 +16,14 @@ use uuid::Uuid;
 const LOOK_EVERY: Duration = Duration::from_secs(1);
 /// People found at a time: more are found by the next look.
 const FOUND_MAX: i64 = 1_000;
+/// Pages of a dead instance that are closed at a time.
+const CLOSED_MAX: i64 = 10_000;
 
 /// Makes an intent of everyone who is gone for `grace`, until Postgres fails.
 pub(super) async fn watch(pool: &PgPool, grace: Duration, added: &Notify) -> Result<(), StoreError> {
     loop {
         tokio::time::sleep(LOOK_EVERY).await;
+        close_pages_of_the_dead(pool).await.map_err(StoreError::query("close the pages of a notifier that died"))?;
         let mut transaction = pool.begin().await.map_err(StoreError::query("look for absent people"))?;
         let gone = gone(&mut transaction, grace).await.map_err(StoreError::query("look for absent people"))?;
         if gone.is_empty() {
@@ -32,12 +37,34 @@ pub(super) async fn watch(pool: &PgPool, grace: Duration, added: &Notify) -> Res
     }
 }
 
+/// Of one instance that has lapsed, some of its pages; after the last, the instance. The grace time of their people begins
+/// now: before, nobody could know.
+async fn close_pages_of_the_dead(pool: &PgPool) -> Result<(), sqlx::Error> {
+    let mut transaction = pool.begin().await?;
+    let lapsed = "select instance from presence_instances where expires_at <= clock_timestamp() order by expires_at limit 1 for update";
+    let Some(instance): Option<Uuid> = sqlx::query_scalar(lapsed).fetch_optional(&mut *transaction).await? else { return Ok(()) };
+    let closed = sqlx::query(
+        "update presence set gone_at = clock_timestamp() where (performance_id, account_id, instance) in (
+             select performance_id, account_id, instance from presence where instance = $1 and gone_at is null limit $2)",
+    );
+    let pages = closed.bind(instance).bind(CLOSED_MAX).execute(&mut *transaction).await?.rows_affected();
+    if pages < CLOSED_MAX as u64 {
+        sqlx::query("delete from presence_instances where instance = $1").bind(instance).execute(&mut *transaction).await?;
+    }
+    transaction.commit().await?;
+    tracing::info!(%instance, pages, "a notifier is no more: its pages are closed");
+    Ok(())
+}
+
 /// Takes those out who are gone everywhere.
 async fn gone(connection: &mut PgConnection, grace: Duration) -> Result<Vec<(Uuid, Uuid)>, sqlx::Error> {
     sqlx::query_as(
         "with gone as (
              select distinct performance_id, account_id from presence p
-             where gone_at < clock_timestamp() - make_interval(secs => $1) and not exists (
+             where gone_at < clock_timestamp() - make_interval(secs => $1) and exists (
+                 select 1 from presence_instances
+                 where expires_at > clock_timestamp() and started_at < clock_timestamp() - make_interval(secs => $1)
+             ) and not exists (
                  select 1 from presence o where o.performance_id = p.performance_id and o.account_id = p.account_id
                      and (o.gone_at is null or o.gone_at >= clock_timestamp() - make_interval(secs => $1)))
              limit $2

@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 use socketing_domain::draw::{self, Digest, Key};
 use socketing_domain::event::{Event, StreamId};
 use socketing_domain::waiting_room::{Event as Line, LineRules};
-use socketing_domain::{AccountId, Clock, EntryId, PerformanceId, ShowId, SystemClock};
+use socketing_domain::{AccountId, Clock, EntryId, PerformanceId, ShowId, SystemClock, Timestamp};
 use socketing_service::signed::Signed;
 use socketing_tests::api::{Reply, TestApi, TestPerson};
 use socketing_tests::stage::{import, small_plan};
@@ -134,21 +134,26 @@ async fn a_line_without_a_draw_has_none_to_show() {
 
 /// A show whose sale opens in so many seconds, and whose lobby is open at once.
 async fn show(api: &TestApi, opens_in_s: u32) -> Result<(TestPerson, PerformanceId)> {
+    let policies = json!({ "capacity": CAPACITY, "line": { "claim_seconds": 600 } });
+    let on_sale = show_with(api, SystemClock.now().plus_seconds(opens_in_s), &policies).await?;
+    happened(api, on_sale.1, "DrawCommitted", 1).await;
+    Ok(on_sale)
+}
+
+async fn show_with(api: &TestApi, sale_opens_at: Timestamp, policies: &Value) -> Result<(TestPerson, PerformanceId)> {
     let organiser = api.person_with_role("organiser", "organiser").await;
     let plan = import(&api.db.pool, &small_plan(2, 5)).await?;
     let (show, performance) = (Uuid::now_v7(), PerformanceId::new());
-    let opens_at = SystemClock.now().plus_seconds(opens_in_s);
     let body = json!({
         "show_id": show, "title": { "ko": "공연" }, "venue": { "ko": "극장" }, "plan": plan,
         "dates": [{ "performance": performance, "starts_at": "2099-01-01T10:00:00Z" }],
-        "prices": [{ "category": "R", "price": 50_000 }], "sale_opens_at": opens_at,
-        "policies": { "capacity": CAPACITY, "line": { "claim_seconds": 600 } },
+        "prices": [{ "category": "R", "price": 50_000 }], "sale_opens_at": sale_opens_at, "policies": policies,
     });
     let created = api.post("/v1/shows").token(&organiser.token).key("create").json(&body).send().await;
     assert_eq!(created.status, 201, "{}", created.body);
     let published = api.post(&format!("/v1/shows/{show}/publish")).token(&organiser.token).key("publish").send().await;
     assert_eq!(published.status, 200, "{}", published.body);
-    happened(api, performance, "DrawCommitted", 1).await;
+    happened(api, performance, "LineOpened", 1).await;
     Ok((organiser, performance))
 }
 
@@ -374,6 +379,8 @@ async fn who_has_no_page_open_any_more_makes_room_and_nobody_else_does() -> Resu
     for person in [&gone, &back, &never] {
         join(&api, person, performance).await;
     }
+    let alive = "insert into presence_instances values (gen_random_uuid(), '2020-01-01', 'infinity')";
+    sqlx::query(alive).execute(&api.db.pool).await?;
     let page = "insert into presence (performance_id, account_id, instance, gone_at) values ($1, $2, $3, $4::timestamptz)";
     let write = async |person: &TestPerson, gone_at: Option<&str>| {
         let row = sqlx::query(page).bind(performance.0).bind(person.account.0).bind(Uuid::now_v7()).bind(gone_at);
@@ -388,5 +395,46 @@ async fn who_has_no_page_open_any_more_makes_room_and_nobody_else_does() -> Resu
     assert_eq!(join(&api, &never, performance).await.text("state"), "called", "without news of someone, nobody is sent away");
     assert_eq!(join(&api, &back, performance).await.text("state"), "inside");
     assert_eq!(join(&api, &gone, performance).await.text("state"), "waiting", "who comes back stands at the end");
+    Ok(())
+}
+
+/// The four ways in which a place gets free by itself or by its people, each of which calls the next.
+#[tokio::test]
+async fn leaving_an_unused_pass_an_idle_visit_and_a_closed_page_each_call_the_next() -> Result<()> {
+    let api = TestApi::start(&[]).await;
+    let policies = json!({ "capacity": 1, "session_seconds": 3, "line": { "mode": "first_come", "claim_seconds": 3 } });
+    let (_, performance) = show_with(&api, Timestamp::from_millis(0), &policies).await?;
+    let mut people = Vec::new();
+    for name in ["leaves", "never-comes", "is-idle", "closes-the-page", "is-next"] {
+        let person = api.person(name).await;
+        let state = if people.is_empty() { "inside" } else { "waiting" };
+        assert_eq!(join(&api, &person, performance).await.text("state"), state);
+        people.push(person);
+    }
+    assert_eq!(send(&api, &people[0], performance, "line/leave", json!({})).await.status, 200);
+    happened(&api, performance, "EntryCalled", 2).await;
+    let claimed = send(&api, &people[2], performance, "line/claim", json!({})).await;
+    assert_eq!(claimed.text("state"), "inside", "{}", claimed.body);
+    happened(&api, performance, "EntryCalled", 3).await;
+    sqlx::query("insert into presence_instances values (gen_random_uuid(), '2020-01-01', 'infinity')").execute(&api.db.pool).await?;
+    sqlx::query("insert into presence (performance_id, account_id, instance, gone_at) values ($1, $2, gen_random_uuid(), '2020-01-01')")
+        .bind(performance.0)
+        .bind(people[3].account.0)
+        .execute(&api.db.pool)
+        .await?;
+    happened(&api, performance, "EntryCalled", 4).await;
+
+    let told: Vec<(String, Option<String>)> = sqlx::query_as(
+        "select event_type, payload::jsonb -> event_type ->> 'reason' from events
+         where aggregate_type = 'waiting-room' and aggregate_id = $1 and event_type in ('EntryDeparted', 'EntryCalled', 'EntryAdmitted')
+         order by sequence limit 10",
+    )
+    .bind(performance.to_string())
+    .fetch_all(&api.db.pool)
+    .await?;
+    let went = |reason: &str| [("EntryDeparted".to_owned(), Some(reason.to_owned())), ("EntryCalled".to_owned(), None)];
+    let admitted = || [("EntryAdmitted".to_owned(), None)];
+    let expected = [&admitted()[..], &went("left"), &went("unclaimed"), &admitted(), &went("session_over"), &went("away")].concat();
+    assert_eq!(told, expected, "nothing comes between a place that gets free and who is called to it");
     Ok(())
 }
