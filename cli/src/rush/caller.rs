@@ -151,7 +151,7 @@ impl Caller {
             return Ok(());
         }
         self.shared.measures.refused(&problem.code);
-        if step == Step::Hold {
+        if matches!(step, Step::Hold | Step::HoldBest) {
             self.shared.measures.took(Step::HoldRefused, begin.elapsed());
         }
         if problem.status.is_server_error() || problem.status.as_u16() == 401 {

@@ -10,6 +10,7 @@ use rand::Rng;
 use rand::rngs::StdRng;
 use serde_json::{Value, json};
 use socketing_domain::{SeatIndex, Timestamp};
+use std::collections::HashSet;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::watch;
@@ -244,9 +245,10 @@ impl Fan {
                 None => return Err(Break::Told("sold_out".to_owned())),
             };
             self.think().await?;
-            match self.hold(&seats).await {
+            let tried = if self.script.takes_best { self.hold_best(wanted).await } else { self.hold(&seats).await };
+            match tried {
                 Ok(held) => return Ok(held),
-                Err(No::Refused(problem)) if problem.code == "seat_taken" => {
+                Err(No::Refused(problem)) if problem.code == "seat_taken" || problem.code == "no_block" => {
                     nearby = serde_json::from_value(problem.body["alternatives"].clone()).unwrap_or_default();
                 }
                 Err(no) => return Err(no.into()),
@@ -277,17 +279,36 @@ impl Fan {
     }
 
     async fn hold(&mut self, seats: &[SeatIndex]) -> Result<Held, No> {
-        let path = self.path("/holds");
+        let (held, answer) = self.hold_as(Step::Hold, "/holds", json!({ "seats": seats })).await?;
+        if held.seats != seats.iter().map(|seat| seat.at()).collect::<Vec<usize>>() {
+            self.violation(format!("asked for {seats:?}, and holds others: {answer}"));
+        }
+        Ok(held)
+    }
+
+    /// The system chooses: as many as were asked for, and it says how they lie.
+    async fn hold_best(&mut self, people: usize) -> Result<Held, No> {
+        let (held, answer) = self.hold_as(Step::HoldBest, "/holds/best", json!({ "wishes": { "people": people } })).await?;
+        let apart: HashSet<&usize> = held.seats.iter().collect();
+        if apart.len() != people || !answer["kind"].is_string() {
+            self.violation(format!("asked for the {people} best seats: {answer}"));
+        }
+        Ok(held)
+    }
+
+    async fn hold_as(&mut self, step: Step, path: &str, mut body: Value) -> Result<(Held, Value), No> {
+        let path = self.path(path);
         let (key, hold) = (Uuid::now_v7().to_string(), Uuid::now_v7());
-        let body = json!({ "hold_id": hold, "seats": seats });
-        let answer = self.caller.command_as(&key, Step::Hold, &path, &body).await?.body;
+        body["hold_id"] = hold.to_string().into();
+        let answer = self.caller.command_as(&key, step, &path, &body).await?.body;
         let answered = Instant::now();
-        self.again(&key, Step::Hold, &path, &body, &answer, &["hold_id", "seats", "position"]).await?;
+        self.again(&key, step, &path, &body, &answer, &["hold_id", "seats", "position"]).await?;
         let position = self.note_position(&answer);
         let expires_at = serde_json::from_value(answer["expires_at"].clone()).unwrap_or_default();
-        let held = Held { hold, seats: seats.iter().map(|seat| seat.at()).collect(), expires_at };
+        let seats: Vec<SeatIndex> = serde_json::from_value(answer["seats"].clone()).unwrap_or_default();
+        let held = Held { hold, seats: seats.into_iter().map(SeatIndex::at).collect(), expires_at };
         self.on_own_map(&held, position, answered).await?;
-        Ok(held)
+        Ok((held, answer))
     }
 
     /// The own map must show what one holds, once it covers the hold.

@@ -33,6 +33,8 @@ pub(crate) enum Step {
     Line,
     /// A hold that succeeded.
     Hold,
+    /// A hold of the best seats that succeeded.
+    HoldBest,
     /// A hold that was refused.
     HoldRefused,
     /// From the answer to a hold until the fan's own map covers it.
@@ -196,6 +198,7 @@ impl Step {
             Step::Claim => "claim pass",
             Step::Line => "(wait in line)",
             Step::Hold => "hold",
+            Step::HoldBest => "hold the best",
             Step::HoldRefused => "hold, refused",
             Step::MapPush => "hold → own map",
             Step::Extend => "extend hold",

@@ -7,6 +7,9 @@ use rand::{Rng, SeedableRng};
 /// Friends that a leader brings along, at most: a party of four is what the limit of seats per person allows for one.
 const FRIENDS_MAX: usize = 3;
 
+/// One in so many takes the best seats there are.
+const BEST_ONE_IN: u64 = 4;
+
 /// Shares of the crowd, in percent.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Shares {
@@ -65,6 +68,8 @@ pub(crate) struct Script {
     pub(crate) early: bool,
     /// Asks for one seat more than it may have, to be told so.
     pub(crate) overreaches: bool,
+    /// Takes the best seats that the system has, instead of choosing on the map.
+    pub(crate) takes_best: bool,
     /// Asks for the hold's time to be extended.
     pub(crate) extends: bool,
     /// Comes in a party that pays by shares.
@@ -98,7 +103,7 @@ pub(crate) fn write(fans: usize, seed: u64, shares: Shares) -> Vec<Script> {
 }
 
 fn solo(index: usize, shares: Shares, dice: &mut StdRng) -> Script {
-    Script {
+    let mut script = Script {
         index,
         company: Company::Alone,
         seats: [1, 1, 1, 2, 2, 2, 2, 3, 4][dice.random_range(0..9)],
@@ -108,9 +113,12 @@ fn solo(index: usize, shares: Shares, dice: &mut StdRng) -> Script {
         early: percent(60, dice),
         overreaches: percent(2, dice),
         extends: percent(5, dice),
+        takes_best: false,
         shares: false,
         seed: dice.random(),
-    }
+    };
+    script.takes_best = script.seed % BEST_ONE_IN == 1;
+    script
 }
 
 fn aim(shares: Shares, dice: &mut StdRng) -> Aim {

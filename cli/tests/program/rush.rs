@@ -21,6 +21,8 @@ async fn a_rush_ends_well_and_every_damage_is_found_after_it() {
     assert_eq!(report["served"].as_u64().unwrap() + report["told"].as_u64().unwrap(), 50);
     assert_eq!(report["settled"]["maps_equal"], 50);
     assert!(report["settled"]["seats_sold"].as_u64().unwrap() > 0);
+    let steps: Vec<&str> = report["times"].as_array().unwrap().iter().map(|times| times["step"].as_str().unwrap()).collect();
+    assert!(steps.contains(&"hold") && steps.contains(&"hold_best"), "some choose, and some take the best: {steps:?}");
     eventually("a snapshot is taken", || async { !snapshot::all(&servers.db.pool).await.unwrap().is_empty() }).await;
     clean(&servers).await;
     the_draw_can_be_checked(&servers, &serving.url, report["performance"].as_str().unwrap()).await;
