@@ -4,7 +4,7 @@
 A second implementation, which shares nothing with the system but the description in docs/fair-queue.md: Python's standard
 library, no key, no account. It reads
 
-    GET /v1/performances/<id>/draw            commitment, root, beacon, seed, number of entries
+    GET /v1/performances/<id>/draw            commitment, root, beacon, seed, number of entries; whether the seed was lost
     GET /v1/performances/<id>/draw/tickets    the tickets in the order that the draw is said to have given them
 
 and checks that the seed is the one that was committed to, that the root is the one of just these tickets, and that the
@@ -23,6 +23,7 @@ import urllib.request
 
 PAGE = 10_000
 TIMEOUT_S = 30
+NO_SEED = "00" * 32
 
 
 def read(url):
@@ -62,7 +63,10 @@ def order_of(seed, root, beacon, tickets):
 def faults(draw, tickets):
     """What is wrong with a draw; nothing, if it is as it must be."""
     found = []
-    if hashlib.sha256(bytes.fromhex(draw["seed"])).hexdigest() != draw["commitment"]:
+    lost = draw.get("seed_lost_position")
+    if lost and (draw["seed"] != NO_SEED or not draw.get("beacon") or lost >= draw["revealed_position"]):
+        found.append("the seed was lost, and the beacon alone didn't decide")
+    if not lost and hashlib.sha256(bytes.fromhex(draw["seed"])).hexdigest() != draw["commitment"]:
         found.append("the seed isn't the one that was committed to")
     if draw["committed_position"] >= draw["closed_position"] or draw["closed_position"] >= draw["revealed_position"]:
         found.append("commitment, root and seed were not published in this order")
@@ -109,6 +113,9 @@ def main():
     if not draw.get("seed"):
         sys.exit("the seed isn't published yet: the draw isn't over")
     found = faults(draw, tickets)
+    if draw.get("seed_lost_position"):
+        print(f"NOTE: the seed was lost, says the log at {draw['seed_lost_position']} ({draw['seed_lost_reason']}): the beacon alone")
+        print(f"decided; look up that {draw['beacon_source']!r} said {draw.get('beacon')!r}, and when")
     for fault in found:
         print(f"FAILED: {fault}")
     if args.receipt:

@@ -17,6 +17,9 @@ const TICKET: &str = "socketing-ticket-v1";
 /// What is hashed before the tickets, so that a root can be no ticket.
 const ROOT: &[u8] = b"socketing-draw-v1\n";
 
+/// The seed of a draw whose own was lost: none. Its beacon alone decides.
+pub const NO_SEED: Digest = Digest([0; 32]);
+
 /// 32 bytes: a SHA-256, or a seed. Written as 64 hex digits (in snapshots, as the bytes).
 #[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Default, ToSchema)]
 #[schema(value_type = String, min_length = 64, max_length = 64, pattern = "^[0-9a-f]{64}$")]

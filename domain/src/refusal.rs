@@ -100,6 +100,8 @@ reasons! {
     DrawUnderWay = "draw_under_way",
     /// This line has no draw, or it is over.
     NoDraw = "no_draw",
+    /// The draw's seed isn't lost.
+    SeedKept = "seed_kept",
     /// The line is full.
     LineFull = "line_full",
     /// The account has no place in this line.

@@ -87,6 +87,7 @@ fn samples() -> Vec<Event> {
         waiting_room::Event::LineOpened { show: id(10), sale_opens_at: at(0), capacity: 500, session_seconds: 900, rules: rules() },
         waiting_room::Event::DrawCommitted { commitment: Digest([0xc0; 32]), lobby_opens_at: at(-1_800_000) },
         waiting_room::Event::BeaconGiven { value: "8f3a".to_owned(), source: "drand round 4711".to_owned() },
+        waiting_room::Event::SeedLost { beacon_source: "drand round 4712".to_owned(), reason: "the disk is gone".to_owned() },
         waiting_room::Event::LobbyClosed { root: Digest([0x70; 32]), entries: 2 },
         waiting_room::Event::SeedRevealed { seed: Digest([0x5e; 32]) },
         waiting_room::Event::EntryCalled { entry: id(30), number: 7, claim_by: at(60_000) },

@@ -89,6 +89,7 @@ impl Hall {
             E::LineOpened { .. }
             | E::DrawCommitted { .. }
             | E::BeaconGiven { .. }
+            | E::SeedLost { .. }
             | E::LobbyClosed { .. }
             | E::SeedRevealed { .. }
             | E::LinePaused { .. }

@@ -126,9 +126,12 @@ impl Board for LineBoard {
             E::LobbyClosed { entries, .. } => self.close(*entries),
             E::SeedRevealed { .. } => self.draw(),
             E::LimitsChanged { capacity, .. } => self.capacity = *capacity,
-            E::BeaconGiven { .. } | E::LinePaused { .. } | E::LineResumed { .. } | E::DrainBegun { .. } | E::EvictionOrdered { .. } => {
-                return false;
-            }
+            E::BeaconGiven { .. }
+            | E::SeedLost { .. }
+            | E::LinePaused { .. }
+            | E::LineResumed { .. }
+            | E::DrainBegun { .. }
+            | E::EvictionOrdered { .. } => return false,
             E::EntryDeparted { number, .. } => self.depart(*number, mark),
         }
         true

@@ -8,7 +8,7 @@ use clap::{Args, Subcommand};
 use serde::Serialize;
 use serde_json::Value;
 use socketing_domain::PerformanceId;
-use socketing_domain::draw::{self, Digest, Key};
+use socketing_domain::draw::{self, Digest, Key, NO_SEED};
 use socketing_service::signed::Signed;
 use std::collections::HashSet;
 use std::path::PathBuf;
@@ -52,6 +52,9 @@ struct Looked {
     performance: PerformanceId,
     entries: usize,
     seed: Digest,
+    /// What has to be known of it, besides.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    note: Option<String>,
     /// What is wrong; nothing, if the draw is as it must be.
     faults: Vec<String>,
 }
@@ -62,7 +65,13 @@ struct Public {
     commitment: Digest,
     committed_position: u64,
     #[serde(default)]
+    seed_lost_position: Option<u64>,
+    #[serde(default)]
+    seed_lost_reason: Option<String>,
+    #[serde(default)]
     beacon: Option<String>,
+    #[serde(default)]
+    beacon_source: Option<String>,
     root: Option<Digest>,
     entries: Option<usize>,
     closed_position: Option<u64>,
@@ -87,7 +96,7 @@ async fn verify(args: VerifyArgs, output: Output) -> anyhow::Result<Exit> {
         return Err(Failure::new(Exit::Failure, "the seed isn't published yet: the draw isn't over").into());
     };
     let faults = faults(&public, &root, &seed, &tickets);
-    let looked = Looked { performance, entries: tickets.len(), seed, faults };
+    let looked = Looked { performance, entries: tickets.len(), seed, note: note(&public), faults };
     output.answer(&looked, text)?;
     Ok(if looked.faults.is_empty() { Exit::Ok } else { Exit::Broken })
 }
@@ -110,10 +119,23 @@ async fn tickets(api: &Api, performance: PerformanceId) -> anyhow::Result<Vec<Di
     }
 }
 
+/// That a seed was lost is for everybody to know, and to judge.
+fn note(public: &Public) -> Option<String> {
+    let (position, reason) = (public.seed_lost_position?, public.seed_lost_reason.as_deref().unwrap_or_default());
+    let (value, source) = (public.beacon.as_deref().unwrap_or_default(), public.beacon_source.as_deref().unwrap_or_default());
+    Some(format!(
+        "the seed was lost, says the log at {position} ({reason}): the beacon alone decided; look up that {source:?} said {value:?}, and when"
+    ))
+}
+
 fn faults(public: &Public, root: &Digest, seed: &Digest, tickets: &[Digest]) -> Vec<String> {
     let mut faults = Vec::new();
-    if draw::commitment(seed) != public.commitment {
+    let lost = public.seed_lost_position.is_some();
+    if !lost && draw::commitment(seed) != public.commitment {
         faults.push("the seed isn't the one that was committed to".to_owned());
+    }
+    if lost && (*seed != NO_SEED || public.beacon.is_none() || public.seed_lost_position >= public.revealed_position) {
+        faults.push("the seed was lost, and the beacon alone didn't decide".to_owned());
     }
     if Some(public.committed_position) >= public.closed_position || public.closed_position >= public.revealed_position {
         faults.push("commitment, root and seed were not published in this order".to_owned());
@@ -144,10 +166,10 @@ fn faults(public: &Public, root: &Digest, seed: &Digest, tickets: &[Digest]) -> 
 }
 
 fn text(looked: &Looked) -> String {
-    if looked.faults.is_empty() {
-        return format!("{} tickets, seed {}: the order is the one that follows", looked.entries, looked.seed);
-    }
-    looked.faults.iter().map(|fault| format!("FAILED: {fault}")).collect::<Vec<_>>().join("\n")
+    let note = looked.note.iter().map(|note| format!("NOTE: {note}"));
+    let faults = looked.faults.iter().map(|fault| format!("FAILED: {fault}"));
+    let right = format!("{} tickets, seed {}: the order is the one that follows", looked.entries, looked.seed);
+    note.chain(faults).chain(looked.faults.is_empty().then_some(right)).collect::<Vec<_>>().join("\n")
 }
 
 async fn receipt(args: ReceiptArgs, output: Output) -> anyhow::Result<Exit> {
@@ -189,7 +211,10 @@ mod tests {
         let public = Public {
             commitment: draw::commitment(&seed),
             committed_position: 1,
+            seed_lost_position: None,
+            seed_lost_reason: None,
             beacon: None,
+            beacon_source: None,
             root: Some(root),
             entries: Some(50),
             closed_position: Some(2),
@@ -218,6 +243,8 @@ mod tests {
         assert!(found(&public, &twice).iter().any(|fault| fault.contains("twice")));
         let late = Public { committed_position: 5, ..drawn().0 };
         assert!(found(&late, &tickets)[0].contains("in this order"));
+        let lost = Public { seed_lost_position: Some(2), beacon: Some("8f3b".to_owned()), ..drawn().0 };
+        assert!(found(&lost, &tickets)[0].contains("the beacon alone didn't decide"));
         let other = Public { seed: Some(Digest([8; 32])), ..drawn().0 };
         assert!(found(&other, &tickets)[0].contains("committed to"));
     }

@@ -5,7 +5,7 @@
 
 use super::check::{Check, Seen};
 use super::findings::Findings;
-use socketing_domain::draw::{self, Digest, Key};
+use socketing_domain::draw::{self, Digest, Key, NO_SEED};
 use socketing_domain::event::{Event, StreamId};
 use socketing_domain::limits::CAPACITY_MAX;
 use socketing_domain::performance::Event as P;
@@ -56,6 +56,8 @@ struct Terms {
 struct Draw {
     commitment: Digest,
     beacon: String,
+    /// Of which source the beacon must be, because the seed is lost.
+    lost: Option<String>,
     closed: Option<Closed>,
     revealed: bool,
 }
@@ -125,7 +127,8 @@ impl Line {
                 self.opened.replace(terms).map(|_| "opened twice".to_owned()).into_iter().collect()
             }
             L::DrawCommitted { commitment, .. } => self.commit(*commitment),
-            L::BeaconGiven { value, .. } => self.beacon(value),
+            L::BeaconGiven { value, source } => self.beacon(value, source),
+            L::SeedLost { beacon_source, .. } => self.lose(beacon_source),
             L::LobbyClosed { root, entries } => self.close(*root, *entries),
             L::SeedRevealed { seed } => self.reveal(seed),
             L::QueueJoined { entry, number, account, members, .. } => self.join(*entry, *number, *account, members),
@@ -157,12 +160,29 @@ impl Line {
 
     fn commit(&mut self, commitment: Digest) -> Vec<String> {
         let faulty = self.draw.is_some() || self.last_number > 0;
-        self.draw = Some(Draw { commitment, beacon: String::new(), closed: None, revealed: false });
+        self.draw = Some(Draw { commitment, beacon: String::new(), lost: None, closed: None, revealed: false });
         faulty.then(|| "the draw is committed to twice, or after people came".to_owned()).into_iter().collect()
     }
 
-    fn beacon(&mut self, value: &str) -> Vec<String> {
+    fn lose(&mut self, beacon_source: &str) -> Vec<String> {
         match &mut self.draw {
+            Some(draw) if draw.lost.is_none() && !draw.revealed => {
+                draw.lost = Some(beacon_source.to_owned());
+                draw.beacon.clear();
+                Vec::new()
+            }
+            _ => vec!["a seed is lost twice, after it was told, or of no draw".to_owned()],
+        }
+    }
+
+    fn beacon(&mut self, value: &str, source: &str) -> Vec<String> {
+        match &mut self.draw {
+            Some(Draw { lost: Some(_), closed: None, .. }) => {
+                vec!["the beacon that decides alone is given while people come".to_owned()]
+            }
+            Some(Draw { lost: Some(named), .. }) if named != source => {
+                vec![format!("the beacon is of {source:?}, and {named:?} was named")]
+            }
             Some(draw) if draw.beacon.is_empty() && !draw.revealed => {
                 value.clone_into(&mut draw.beacon);
                 Vec::new()
@@ -192,7 +212,10 @@ impl Line {
         let Some(draw) = &mut self.draw else { return vec!["a seed is revealed without a draw".to_owned()] };
         draw.revealed = true;
         let mut faults = Vec::new();
-        if draw::commitment(seed) != draw.commitment {
+        if draw.lost.is_some() && (*seed != NO_SEED || draw.beacon.is_empty()) {
+            faults.push("a draw whose seed is lost isn't drawn by its beacon alone".to_owned());
+        }
+        if draw.lost.is_none() && draw::commitment(seed) != draw.commitment {
             faults.push(format!("the seed {seed} isn't the one of commitment {}", draw.commitment));
         }
         let Some(Closed { root, last_number, .. }) = draw.closed else {

@@ -447,6 +447,26 @@ fn a_draw_as_it_was_promised_is_clean() {
 }
 
 #[test]
+fn a_draw_whose_seed_is_lost_is_drawn_by_the_beacon_that_was_named_and_nothing_else() {
+    let of = |value: &str, source: &str, seed| {
+        let (mut sale, places) = drawn(20, |_| {});
+        sale.line(L::SeedLost { beacon_source: "drand 2".to_owned(), reason: "the disk is gone".to_owned() });
+        sale.line(L::BeaconGiven { value: value.to_owned(), source: source.to_owned() });
+        sale.line(L::SeedRevealed { seed });
+        let mut tickets: Vec<(Digest, EntryId)> = places.iter().map(|(account, entry)| (draw::ticket(*account, *entry), *entry)).collect();
+        tickets.sort_unstable();
+        let root = draw::root(tickets.iter().map(|(ticket, _)| ticket));
+        let first = draw::Key::new(&draw::NO_SEED, &root, "8f3b").order(tickets)[0].1;
+        sale.call(first, 1);
+        sale.log.check(line::Lines::new())
+    };
+    assert!(of("8f3b", "drand 2", draw::NO_SEED).is_clean());
+    assert!(told(&of("8f3b", "drand 3", draw::NO_SEED))[0].1.contains("was named"));
+    assert!(told(&of("8f3b", "drand 2", SEED))[0].1.contains("by its beacon alone"));
+    assert!(told(&of("8f3c", "drand 2", draw::NO_SEED))[0].1.contains("number 1"), "another value, another order");
+}
+
+#[test]
 fn one_entry_added_dropped_or_changed_is_found() {
     let (added, _) = drawn(20, |sale| _ = sale.join(AccountId::new()));
     assert!(added.log.check(line::Lines::new()).failed > 0);

@@ -23,7 +23,7 @@ mod writer;
 
 pub use forward::router;
 pub use ownership::Ownership;
-pub use question::{Ask, DetailsOf, HoldOf, OrganiserOf, PaymentOf, Question, RoleOf, Seen, SharesOf, ShowOf, TicketOf};
+pub use question::{Ask, AwaitsSeed, DetailsOf, HoldOf, OrganiserOf, PaymentOf, Question, RoleOf, Seen, SharesOf, ShowOf, TicketOf};
 pub use request::{Done, Rejected, Request};
 
 use crate::plans::PlanStore;

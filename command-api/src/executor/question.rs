@@ -54,7 +54,7 @@ macro_rules! questions {
     };
 }
 
-questions!(HoldOf, PaymentOf, SharesOf, RoleOf, DetailsOf, OrganiserOf, ShowOf, TicketOf);
+questions!(HoldOf, PaymentOf, SharesOf, RoleOf, DetailsOf, OrganiserOf, ShowOf, TicketOf, AwaitsSeed);
 
 /// The hold of a performance that an account is a member of, at a time.
 #[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
@@ -174,6 +174,18 @@ impl Ask for TicketOf {
     fn answer(&self, unit: &Unit) -> Option<TicketReply> {
         let Unit::Performance(hall) = unit else { return None };
         hall.line().ticket(self.account)
+    }
+}
+
+/// Whether a line's draw waits for its seed, or will.
+#[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
+pub struct AwaitsSeed {}
+
+impl Ask for AwaitsSeed {
+    type Answer = bool;
+
+    fn answer(&self, unit: &Unit) -> bool {
+        matches!(unit, Unit::Performance(hall) if hall.line().awaits_seed())
     }
 }
 

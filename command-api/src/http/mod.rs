@@ -144,6 +144,7 @@ fn routes() -> OpenApiRouter<Api> {
         .routes(routes!(steer::limits))
         .routes(routes!(steer::evict))
         .routes(routes!(steer::beacon))
+        .routes(routes!(steer::lost))
         .routes(routes!(holds::hold))
         .routes(routes!(holds::best))
         .routes(routes!(holds::mine))

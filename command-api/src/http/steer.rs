@@ -4,8 +4,9 @@
 use super::Api;
 use super::answer::Answer;
 use super::command::{Sender, body_command_errors};
-use super::roles::role_of;
+use super::roles::{require, role_of};
 use crate::executor::{OrganiserOf, ShowOf};
+use crate::processes::kept_seed;
 use axum::extract::State;
 use axum::http::StatusCode;
 use axum::response::Response;
@@ -68,6 +69,19 @@ pub(super) struct NewBeacon {
     source: String,
 }
 
+/// A seed that is lost.
+#[derive(Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub(super) struct LostSeed {
+    /// What decides instead: something to come that everybody can look up, "drand, round 4712000", say.
+    #[schema(min_length = 1, max_length = 200)]
+    beacon_source: String,
+    /// How it came to this.
+    #[schema(min_length = 1, max_length = 200)]
+    reason: String,
+}
+
+body_command_errors!(LoseErrors: UnknownPerformance, NoDraw, SeedKept, Invalid, Forbidden);
 body_command_errors!(SteerErrors: UnknownPerformance, NotInLine, DrawUnderWay, NoDraw, Invalid, Forbidden);
 
 /// Sends a command of those who run the line, if the caller is one of them.
@@ -172,4 +186,24 @@ pub(super) async fn beacon(
     Json(NewBeacon { value, source }): Json<NewBeacon>,
 ) -> Result<Response, Problem> {
     steer(&api, performance, sender, Command::GiveBeacon { value, source }).await
+}
+
+/// Gives up a draw's seed that is lost, and names what decides instead: what a source outside will say, which is then given as
+/// the beacon, after the lobby has closed. Refused while the seed is kept.
+///
+/// For operators.
+#[utoipa::path(post, path = "/v1/performances/{performance}/draw/lost", operation_id = "lose_seed", tag = "line",
+    params(("performance" = PerformanceId, Path), CommandHeaders), request_body = LostSeed,
+    responses((status = 200, description = "The draw waits for that beacon.", body = Answer<DoneReply>), LoseErrors),
+    security(("bearer" = []), ("cookie" = [])))]
+pub(super) async fn lost(
+    State(api): State<Api>,
+    Path(performance): Path<PerformanceId>,
+    sender: Sender,
+    Json(LostSeed { beacon_source, reason }): Json<LostSeed>,
+) -> Result<Response, Problem> {
+    require(&api, &sender.caller.actor, &[Role::Operator]).await?;
+    let kept = kept_seed(&api.0.pool, performance).await.map_err(|error| Problem::internal("looking for a seed", &error))?;
+    let command = unit::Command::Line(Command::LoseSeed { kept, beacon_source, reason });
+    sender.answer(&api, StatusCode::OK, UnitId::Performance(performance), command).await
 }

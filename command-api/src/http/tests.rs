@@ -45,6 +45,7 @@ fn operation_ids_are_stable_and_unique() {
         "join_party",
         "leave_line",
         "leave_party",
+        "lose_seed",
         "line_receipt",
         "me",
         "my_hold",

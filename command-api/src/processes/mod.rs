@@ -12,6 +12,7 @@ mod steps;
 
 pub(crate) use news::news_of;
 pub use open::{Kind, OpenPayment, OpenPayments, State, open_payments};
+pub(crate) use seeds::kept as kept_seed;
 
 use crate::executor::Executor;
 use crate::payments::Payments;

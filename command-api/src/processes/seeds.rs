@@ -3,7 +3,7 @@
 
 use rand::RngCore;
 use socketing_domain::PerformanceId;
-use socketing_domain::draw::Digest;
+use socketing_domain::draw::{self, Digest};
 use sqlx::PgPool;
 
 /// Why there is no seed to be had.
@@ -36,10 +36,20 @@ pub(super) async fn make(pool: &PgPool, performance: PerformanceId) -> Result<Di
 
 /// The draw's seed.
 pub(super) async fn read(pool: &PgPool, performance: PerformanceId) -> Result<Digest, SeedError> {
-    let seed: Option<[u8; 32]> = sqlx::query_scalar("select seed from draw_seeds where performance_id = $1")
-        .bind(performance.0)
-        .fetch_optional(pool)
-        .await
-        .map_err(|source| SeedError::Database { operation: "read", source })?;
-    seed.map(Digest).ok_or(SeedError::Gone(performance))
+    let seed = find(pool, performance).await.map_err(|source| SeedError::Database { operation: "read", source })?;
+    seed.ok_or(SeedError::Gone(performance))
+}
+
+/// What the seed that is kept is committed to by; `None` if none is kept.
+///
+/// # Errors
+/// The database's.
+pub(crate) async fn kept(pool: &PgPool, performance: PerformanceId) -> Result<Option<Digest>, sqlx::Error> {
+    Ok(find(pool, performance).await?.as_ref().map(draw::commitment))
+}
+
+async fn find(pool: &PgPool, performance: PerformanceId) -> Result<Option<Digest>, sqlx::Error> {
+    let seed: Option<[u8; 32]> =
+        sqlx::query_scalar("select seed from draw_seeds where performance_id = $1").bind(performance.0).fetch_optional(pool).await?;
+    Ok(seed.map(Digest))
 }

@@ -2,7 +2,7 @@
 
 use super::intent::Intent;
 use super::seeds::{self, SeedError};
-use crate::executor::{DetailsOf, Executor, Rejected, Request};
+use crate::executor::{AwaitsSeed, DetailsOf, Executor, Rejected, Request};
 use crate::payments::card::CardProvider;
 use crate::payments::{Charge, Doubt, Payments, Provider, Refund, SocketPay, Verdict};
 use socketing_domain::draw;
@@ -116,7 +116,12 @@ impl Steps<'_> {
         self.must("commit to the draw", UnitId::Performance(performance), commit, "draw", "commit-draw".to_owned()).await
     }
 
+    /// Nothing is to be told of a seed that was given up.
     async fn reveal_seed(&self, performance: PerformanceId) -> Result<(), StepError> {
+        let awaited = self.executor.ask(UnitId::Performance(performance), AwaitsSeed {}).await;
+        if !awaited.map_err(|rejected| StepError::NotTaken { step: "look at the draw", rejected })?.answer {
+            return Ok(());
+        }
         let seed = seeds::read(self.pool, performance).await?;
         let reveal = Command::Line(waiting_room::Command::RevealSeed { seed });
         self.must("reveal the seed", UnitId::Performance(performance), reveal, "draw", "reveal-seed".to_owned()).await

@@ -61,6 +61,15 @@ pub enum Event {
         /// How many places there are in the lobby.
         entries: u64,
     },
+    /// The seed that was committed to is lost, so that nobody can ever tell it. What a source outside will say decides alone,
+    /// with [`crate::draw::NO_SEED`] as the seed; which source, is said before anybody knows what it will say. A beacon that
+    /// was given before doesn't count.
+    SeedLost {
+        /// The source: what the beacon must be of.
+        beacon_source: String,
+        /// How it came to this.
+        reason: String,
+    },
     /// The seed is public: everybody's number follows from it, and so it isn't said here.
     SeedRevealed {
         /// The seed.
@@ -150,6 +159,7 @@ crate::event::stored_events! {
     DrawCommitted = "1",
     BeaconGiven = "1",
     LobbyClosed = "1",
+    SeedLost = "1",
     SeedRevealed = "1",
     QueueJoined = "1",
     EntryCalled = "1",
@@ -189,7 +199,17 @@ pub enum Command {
         /// The seed.
         seed: Digest,
     },
-    /// Mixes what a source outside says into the draw, once, before the seed is revealed.
+    /// Gives up a seed that is lost, and names the source that decides instead; an operator's.
+    LoseSeed {
+        /// What the seed that is kept would be committed to by, if one is kept: one that fits isn't lost.
+        kept: Option<Digest>,
+        /// What will decide: something to come that everybody can look up.
+        beacon_source: String,
+        /// How it came to this.
+        reason: String,
+    },
+    /// Mixes what a source outside says into the draw, once, before the seed is revealed. Of a draw whose seed is lost, it
+    /// gives everybody's number, after the lobby was closed.
     GiveBeacon {
         /// What it says.
         value: String,
@@ -261,6 +281,7 @@ impl Command {
             Command::JoinQueue { .. } => "join_queue",
             Command::CommitDraw { .. } => "commit_draw",
             Command::RevealSeed { .. } => "reveal_seed",
+            Command::LoseSeed { .. } => "lose_seed",
             Command::GiveBeacon { .. } => "give_beacon",
             Command::ClaimPass => "claim_pass",
             Command::LeaveQueue => "leave_queue",

@@ -4,7 +4,7 @@
 use super::rules::Mode;
 use super::state::Place;
 use super::{Event, WaitingRoom};
-use crate::draw::{self, Digest, Key};
+use crate::draw::{self, Digest, Key, NO_SEED};
 use crate::limits::REASON_CHARS_MAX;
 use crate::refusal::{Reason, Refusal, refuse};
 use crate::reply::TicketReply;
@@ -19,6 +19,8 @@ pub(super) struct Draw {
     pub(super) lobby_opens_at: Timestamp,
     /// What was said outside; empty if nothing was.
     beacon: String,
+    /// Of which source the beacon must be, because the seed is lost.
+    lost: Option<String>,
     closed: Option<Closed>,
     seed: Option<Digest>,
 }
@@ -59,6 +61,12 @@ impl WaitingRoom {
         self.draw.as_ref().is_some_and(undrawn)
     }
 
+    /// Whether the draw is waiting for its seed, or will be.
+    #[must_use]
+    pub fn awaits_seed(&self) -> bool {
+        self.draw.as_ref().is_some_and(|draw| draw.seed.is_none() && draw.lost.is_none())
+    }
+
     /// Says that the lobby is closed, and who is in it.
     pub(super) fn closing(&self) -> Event {
         let mut tickets: Vec<Digest> = self.waiting().map(|entry| draw::ticket(entry.account(), entry.id())).collect();
@@ -87,10 +95,36 @@ impl WaitingRoom {
         Ok(vec![Event::DrawCommitted { commitment, lobby_opens_at }])
     }
 
+    /// Another source can't be named later: whoever runs the line could choose among what they said.
+    pub(super) fn lose_seed(&self, kept: Option<Digest>, beacon_source: &str, reason: &str) -> Result<Vec<Event>, Refusal> {
+        one_line("/beacon_source", beacon_source, REASON_CHARS_MAX)?;
+        one_line("/reason", reason, REASON_CHARS_MAX)?;
+        match &self.draw {
+            None => refuse(Reason::NoDraw, "this line has no draw"),
+            Some(Draw { seed: Some(_), .. }) => refuse(Reason::NoDraw, "the seed is revealed: the draw is over"),
+            Some(Draw { lost: Some(source), .. }) if source == beacon_source => Ok(Vec::new()),
+            Some(Draw { lost: Some(source), .. }) => refuse(Reason::NoDraw, format!("{source:?} was named already")),
+            Some(Draw { commitment, .. }) if kept == Some(*commitment) => {
+                refuse(Reason::SeedKept, format!("the seed of commitment {commitment} is there"))
+            }
+            Some(_) => Ok(vec![Event::SeedLost { beacon_source: beacon_source.to_owned(), reason: reason.to_owned() }]),
+        }
+    }
+
     pub(super) fn give_beacon(&self, value: &str, source: &str) -> Result<Vec<Event>, Refusal> {
         one_line("/value", value, REASON_CHARS_MAX)?;
         one_line("/source", source, REASON_CHARS_MAX)?;
         match &self.draw {
+            Some(Draw { lost: Some(named), seed: None, .. }) if named != source => {
+                refuse(Reason::Invalid, format!("/source: {named:?} was named, and nothing else"))
+            }
+            Some(Draw { lost: Some(_), seed: None, closed: None, .. }) => {
+                refuse(Reason::Invalid, "/value: the lobby is open; who comes could know it")
+            }
+            Some(Draw { lost: Some(_), seed: None, .. }) => {
+                let given = Event::BeaconGiven { value: value.to_owned(), source: source.to_owned() };
+                Ok(vec![given, Event::SeedRevealed { seed: NO_SEED }])
+            }
             Some(Draw { beacon, .. }) if beacon == value => Ok(Vec::new()),
             Some(Draw { beacon, seed: None, .. }) if beacon.is_empty() => {
                 Ok(vec![Event::BeaconGiven { value: value.to_owned(), source: source.to_owned() }])
@@ -105,7 +139,7 @@ impl WaitingRoom {
         let Some(draw) = &self.draw else {
             return refuse(Reason::NoDraw, "this line has no draw");
         };
-        if draw.seed == Some(seed) {
+        if draw.seed == Some(seed) || draw.lost.is_some() {
             return Ok(Vec::new());
         }
         if draw.commitment != draw::commitment(&seed) {
@@ -119,13 +153,21 @@ impl WaitingRoom {
 
     pub(super) fn committed(&mut self, commitment: Digest, lobby_opens_at: Timestamp) {
         assert!(self.draw.is_none() && self.last_number == 0, "a draw is committed to twice, or after people came");
-        self.draw = Some(Draw { commitment, lobby_opens_at, beacon: String::new(), closed: None, seed: None });
+        self.draw = Some(Draw { commitment, lobby_opens_at, beacon: String::new(), lost: None, closed: None, seed: None });
     }
 
     pub(super) fn beacon_given(&mut self, value: &str) {
         let draw = self.draw.as_mut().expect("a beacon is given to a draw");
         assert!(draw.beacon.is_empty() && draw.seed.is_none(), "a beacon is given twice, or too late");
+        assert!(draw.lost.is_none() || draw.closed.is_some(), "a beacon that decides alone is given while people come");
         value.clone_into(&mut draw.beacon);
+    }
+
+    pub(super) fn seed_lost(&mut self, beacon_source: &str) {
+        let draw = self.draw.as_mut().expect("a seed is a draw's");
+        assert!(draw.seed.is_none() && draw.lost.is_none(), "a seed is lost twice, or after it was told");
+        draw.lost = Some(beacon_source.to_owned());
+        draw.beacon.clear();
     }
 
     pub(super) fn lobby_closed(&mut self, root: Digest, entries: u64) {
@@ -139,7 +181,9 @@ impl WaitingRoom {
     /// Everybody of the lobby gets the number that follows from the seed.
     pub(super) fn drawn(&mut self, seed: &Digest) {
         let draw = self.draw.as_mut().expect("a seed is a draw's");
-        assert!(draw.seed.is_none() && draw.commitment == draw::commitment(seed), "another seed than was committed to");
+        let instead = draw.lost.is_some() && *seed == NO_SEED && !draw.beacon.is_empty();
+        let committed = draw.lost.is_none() && draw.commitment == draw::commitment(seed);
+        assert!(draw.seed.is_none() && (committed || instead), "another seed than was committed to");
         draw.seed = Some(*seed);
         let closed = draw.closed.expect("the lobby closes before the seed is revealed");
         let key = Key::new(seed, &closed.root, &draw.beacon);

@@ -343,6 +343,7 @@ impl WaitingRoom {
             Event::DrawCommitted { commitment, lobby_opens_at } => self.committed(*commitment, *lobby_opens_at),
             Event::BeaconGiven { value, .. } => self.beacon_given(value),
             Event::LobbyClosed { root, entries } => self.lobby_closed(*root, *entries),
+            Event::SeedLost { beacon_source, .. } => self.seed_lost(beacon_source),
             Event::SeedRevealed { seed } => self.drawn(seed),
             Event::QueueJoined { entry, number, account, party, members } => {
                 assert!(members.contains(account), "{entry} is joined by someone who isn't on it");

@@ -14,6 +14,7 @@ impl WaitingRoom {
             return refuse(Reason::UnknownPerformance, "this performance has no line");
         }
         match command {
+            Command::LoseSeed { kept, beacon_source, reason } => self.lose_seed(*kept, beacon_source, reason),
             Command::GiveBeacon { value, source } => self.give_beacon(value, source),
             Command::PauseLine { reason } => self.flows(Flow::Paused, reason, |reason| Event::LinePaused { reason }),
             Command::ResumeLine { reason } => self.flows(Flow::Running, reason, |reason| Event::LineResumed { reason }),

@@ -427,6 +427,7 @@ fn commands() -> Vec<Command> {
             line::Command::CommitDraw { commitment: Digest([1; 32]) },
             line::Command::RevealSeed { seed: Digest([2; 32]) },
             line::Command::GiveBeacon { value: "7".to_owned(), source: "a lottery".to_owned() },
+            line::Command::LoseSeed { kept: Some(Digest([3; 32])), beacon_source: "a lottery".to_owned(), reason: reason() },
             line::Command::ClaimPass,
             line::Command::SendAway { account: person(1) },
             line::Command::PauseLine { reason: reason() },
@@ -472,5 +473,5 @@ fn every_command_is_written_and_read_again_under_its_name() {
         assert_eq!(inner["command"], command.name());
         seen.insert(command.name());
     }
-    assert_eq!(seen.len(), 42, "every command is among them: {seen:?}");
+    assert_eq!(seen.len(), 43, "every command is among them: {seen:?}");
 }

@@ -31,6 +31,8 @@ enum Step {
     Commit(bool),
     Reveal(bool),
     Beacon(u8),
+    /// With a seed that is kept, or none.
+    LoseSeed(bool),
     Pause,
     Resume,
     Drain,
@@ -53,6 +55,7 @@ fn step() -> impl Strategy<Value = Step> {
         1 => prop::bool::ANY.prop_map(Step::Commit),
         3 => prop::bool::weighted(0.8).prop_map(Step::Reveal),
         1 => (0..2_u8).prop_map(Step::Beacon),
+        1 => prop::bool::ANY.prop_map(Step::LoseSeed),
         1 => prop_oneof![1 => Just(Step::Pause), 3 => Just(Step::Resume), 1 => Just(Step::Drain)],
         1 => (0..8_u32, prop_oneof![2 => Just(None), 1 => (0..200_u32).prop_map(Some)]).prop_map(|(most, rate)| Step::Limits(most, rate)),
         1 => who().prop_map(Step::Evict),
@@ -108,6 +111,7 @@ struct Model {
     lobby_opens_at: Option<Timestamp>,
     closed: Option<u64>,
     revealed: bool,
+    lost: bool,
     beacon: String,
     root: Option<Digest>,
     /// Who was let in when, since the rate was last changed.
@@ -128,6 +132,7 @@ impl Model {
             lobby_opens_at: None,
             closed: None,
             revealed: false,
+            lost: false,
             beacon: String::new(),
             root: None,
             let_in: Vec::new(),
@@ -174,10 +179,12 @@ impl Model {
             Step::Claim(who) => here(*who).is_some_and(|place| place.is != Where::Waiting && !place.is.over(now)),
             Step::Leave(who) => here(*who).is_some_and(|place| place.account == person(*who)) && !self.drawing() && !self.must_close(now),
             Step::Evict(who) => here(*who).is_some() && !self.drawing() && !self.must_close(now),
-            Step::Reveal(right) => self.lobby_opens_at.is_some() && *right && (self.revealed || self.closed.is_some()),
+            Step::Reveal(right) => self.lobby_opens_at.is_some() && (self.lost || *right && (self.revealed || self.closed.is_some())),
             Step::Beacon(value) => {
-                self.lobby_opens_at.is_some() && (self.beacon == beacon(*value) || self.beacon.is_empty() && !self.revealed)
+                let known = self.beacon == beacon(*value) || self.beacon.is_empty() && !self.revealed;
+                self.lobby_opens_at.is_some() && known && (!self.lost || self.closed.is_some())
             }
+            Step::LoseSeed(kept) => self.lobby_opens_at.is_some() && !self.revealed && (self.lost || !kept),
             Step::Limits(capacity, rate) => *capacity > 0 && *capacity as usize >= self.largest && *rate != Some(0),
             _ => true,
         }
@@ -192,6 +199,11 @@ impl Model {
             }
             Event::BeaconGiven { value, .. } => self.beacon.clone_from(value),
             Event::LobbyClosed { root, entries } => self.close(*root, *entries, now),
+            Event::SeedLost { .. } => {
+                assert!(!self.lost && !self.revealed);
+                self.lost = true;
+                self.beacon.clear();
+            }
             Event::SeedRevealed { seed } => self.draw(seed),
             Event::QueueJoined { entry, number, account, members, .. } => self.join(*entry, *number, *account, members, now),
             Event::EntryCalled { entry, number, claim_by } => {
@@ -268,7 +280,8 @@ impl Model {
     }
 
     fn draw(&mut self, seed: &Digest) {
-        assert_eq!(*seed, SEED);
+        assert_eq!(*seed, if self.lost { draw::NO_SEED } else { SEED });
+        assert!(!self.lost || !self.beacon.is_empty(), "nothing decides");
         let key = draw::Key::new(seed, &self.root.unwrap(), &self.beacon);
         let mut drawn: Vec<&mut Place> = self.places.iter_mut().filter(|place| place.in_lobby).collect();
         drawn.sort_by_key(|place| key.score(&draw::ticket(place.account, place.id)));
@@ -333,6 +346,10 @@ impl Run {
             }
             Step::Reveal(right) => of_system(Command::RevealSeed { seed: if right { SEED } else { Digest([1; 32]) } }),
             Step::Beacon(value) => of_fan(99, Command::GiveBeacon { value: beacon(value), source: "a source".to_owned() }),
+            Step::LoseSeed(kept) => {
+                let kept = kept.then(|| draw::commitment(&SEED));
+                of_fan(99, Command::LoseSeed { kept, beacon_source: "a source".to_owned(), reason: why() })
+            }
             Step::Pause => of_fan(99, Command::PauseLine { reason: why() }),
             Step::Resume => of_fan(99, Command::ResumeLine { reason: why() }),
             Step::Drain => of_fan(99, Command::DrainLine { reason: why() }),

@@ -210,3 +210,77 @@ fn another_seed_is_not_believed() {
 fn a_lobby_of_other_people_is_not_believed() {
     line(lobby(2).into_iter().chain([closed(1..=3)]));
 }
+
+const SOURCE: &str = "drand round 4712";
+
+fn lose(kept: Option<Digest>, source: &str, reason: &str) -> Ask<Command, Facts> {
+    ask(fan(9), at(1), Command::LoseSeed { kept, beacon_source: source.to_owned(), reason: reason.to_owned() })
+}
+
+fn lost() -> Event {
+    Event::SeedLost { beacon_source: SOURCE.to_owned(), reason: "the disk is gone".to_owned() }
+}
+
+fn give(value: &str, source: &str) -> Ask<Command, Facts> {
+    ask(fan(9), at(2), Command::GiveBeacon { value: value.to_owned(), source: source.to_owned() })
+}
+
+fn given_beacon(value: &str, source: &str) -> Event {
+    Event::BeaconGiven { value: value.to_owned(), source: source.to_owned() }
+}
+
+#[test]
+fn a_seed_is_given_up_only_if_it_is_lost_and_the_source_that_decides_is_named_once() {
+    let told = "the disk is gone";
+    for line in [lobby(2), lobby(2).into_iter().chain([closed(1..=2)]).collect()] {
+        let line = given::<WaitingRoom>(line);
+        line.when(lose(None, SOURCE, told)).then([lost()]);
+        line.when(lose(Some(Digest([9; 32])), SOURCE, told)).then([lost()]);
+        line.when(lose(Some(draw::commitment(&SEED)), SOURCE, told)).then_refused(Reason::SeedKept);
+        line.when(lose(None, "", told)).then_invalid("/beacon_source");
+        line.when(lose(None, SOURCE, "")).then_invalid("/reason");
+        line.and([lost()]).when(lose(None, SOURCE, told)).then_nothing();
+        line.and([lost()]).when(lose(None, "drand round 4713", told)).then_refused(Reason::NoDraw);
+    }
+    let over = given::<WaitingRoom>(lobby(2)).and([closed(1..=2), revealed()]);
+    over.when(lose(None, SOURCE, told)).then_refused(Reason::NoDraw);
+    given::<WaitingRoom>([opened()]).when(lose(None, SOURCE, told)).then_refused(Reason::NoDraw);
+}
+
+#[test]
+fn a_draw_whose_seed_is_lost_waits_for_the_beacon_that_was_named_which_decides_alone() {
+    let reveal = ask(SYSTEM, at(2), Command::RevealSeed { seed: SEED });
+    let open = given::<WaitingRoom>(lobby(25)).and([given_beacon("8f3a", "another"), lost()]);
+    open.when(give("8f3b", SOURCE)).then_invalid("/value");
+    let closed_too = open.and([closed(1..=25)]);
+    closed_too.when(give("8f3b", "drand round 4713")).then_invalid("/source");
+    closed_too.when(reveal).then_nothing();
+    let none = Event::SeedRevealed { seed: draw::NO_SEED };
+    closed_too.when(give("8f3b", SOURCE)).then([given_beacon("8f3b", SOURCE), none.clone()]);
+    let drawn_at_last = closed_too.and([given_beacon("8f3b", SOURCE), none.clone()]);
+    drawn_at_last.when(give("8f3b", SOURCE)).then_nothing();
+    drawn_at_last.when(give("8f3c", SOURCE)).then_refused(Reason::NoDraw);
+
+    let mut line = line(lobby(25).into_iter().chain([closed(1..=25), lost(), given_beacon("8f3b", SOURCE)]));
+    assert_eq!((line.due(at(2), 512), line.awaits_seed()), (vec![], false), "nobody is called before the draw");
+    line.evolve(&none);
+    let key = draw::Key::new(&draw::NO_SEED, &draw::root(&tickets(1..=25)), "8f3b");
+    let mut scored: Vec<(Digest, u128)> = (1..=25).map(|who| (key.score(&draw::ticket(person(who), nonce(who))), who)).collect();
+    scored.sort_unstable();
+    for ((_, who), number) in scored.into_iter().zip(1..) {
+        assert_eq!(line.reply(person(who)).unwrap().number, number);
+    }
+    assert_eq!(line.due(at(3), 512).len(), 10);
+}
+
+#[test]
+#[should_panic(expected = "another seed than was committed to")]
+fn no_seed_is_not_believed_unless_it_was_lost() {
+    line(lobby(2).into_iter().chain([closed(1..=2), Event::SeedRevealed { seed: draw::NO_SEED }]));
+}
+
+#[test]
+#[should_panic(expected = "another seed than was committed to")]
+fn a_seed_that_was_given_up_is_not_believed_any_more() {
+    line(lobby(2).into_iter().chain([closed(1..=2), lost(), given_beacon("8f3b", SOURCE), revealed()]));
+}

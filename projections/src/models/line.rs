@@ -65,6 +65,8 @@ struct Counters {
     closed_position: Option<i64>,
     beacon: Option<String>,
     beacon_source: Option<String>,
+    seed_lost_position: Option<i64>,
+    seed_lost_reason: Option<String>,
     seed: Option<Vec<u8>>,
     revealed_position: Option<i64>,
 }
@@ -151,6 +153,12 @@ impl Rows {
             Line::BeaconGiven { value, source } => {
                 let line = self.line(performance, event)?;
                 (line.beacon, line.beacon_source) = (Some(value.clone()), Some(source.clone()));
+                Ok(())
+            }
+            Line::SeedLost { beacon_source, reason } => {
+                let line = self.line(performance, event)?;
+                (line.beacon, line.beacon_source) = (None, Some(beacon_source.clone()));
+                (line.seed_lost_position, line.seed_lost_reason) = (position, Some(reason.clone()));
                 Ok(())
             }
             Line::LobbyClosed { root, entries } => {
@@ -374,8 +382,8 @@ async fn store_lines(tx: &mut PgConnection, lines: &BTreeMap<Uuid, Counters>) ->
         sqlx::query(
             "insert into lines (performance_id, sale_opens_at, capacity, session_seconds, mode, flow, admissions_per_minute, claim_seconds,
                  waiting, inside, called, joined_number, admitted_number, commitment, committed_position, lobby_opens_at, root,
-                 lobby_entries, closed_position, beacon, beacon_source, seed, revealed_position)
-             values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20, $21, $22, $23)
+                 lobby_entries, closed_position, beacon, beacon_source, seed, revealed_position, seed_lost_position, seed_lost_reason)
+             values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20, $21, $22, $23, $24, $25)
              on conflict (performance_id) do update
                  set capacity = excluded.capacity, flow = excluded.flow, admissions_per_minute = excluded.admissions_per_minute,
                      waiting = excluded.waiting, inside = excluded.inside, called = excluded.called,
@@ -383,7 +391,8 @@ async fn store_lines(tx: &mut PgConnection, lines: &BTreeMap<Uuid, Counters>) ->
                      commitment = excluded.commitment, committed_position = excluded.committed_position,
                      lobby_opens_at = excluded.lobby_opens_at, root = excluded.root, lobby_entries = excluded.lobby_entries,
                      closed_position = excluded.closed_position, beacon = excluded.beacon, beacon_source = excluded.beacon_source,
-                     seed = excluded.seed, revealed_position = excluded.revealed_position",
+                     seed = excluded.seed, revealed_position = excluded.revealed_position,
+                     seed_lost_position = excluded.seed_lost_position, seed_lost_reason = excluded.seed_lost_reason",
         )
         .bind(line.performance_id)
         .bind(line.sale_opens_at)
@@ -408,6 +417,8 @@ async fn store_lines(tx: &mut PgConnection, lines: &BTreeMap<Uuid, Counters>) ->
         .bind(&line.beacon_source)
         .bind(&line.seed)
         .bind(line.revealed_position)
+        .bind(line.seed_lost_position)
+        .bind(&line.seed_lost_reason)
         .execute(&mut *tx)
         .await
         .map_err(HandlerError::database("write lines"))?;

@@ -29,10 +29,17 @@ pub(crate) struct Draw {
     lobby_opens_at: Timestamp,
     /// When it closes: the sale opens.
     sale_opens_at: Timestamp,
+    /// The position of the event by which the seed was given up, because it is lost: the beacon alone decides, and the seed is
+    /// 32 zero bytes.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    seed_lost_position: Option<u64>,
+    /// How it came to that.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    seed_lost_reason: Option<String>,
     /// What a source outside said, if anything was mixed in.
     #[serde(skip_serializing_if = "Option::is_none")]
     beacon: Option<String>,
-    /// What that source is.
+    /// What that source is; of a draw whose seed is lost, what it will be.
     #[serde(skip_serializing_if = "Option::is_none")]
     beacon_source: Option<String>,
     /// The root of all tickets, published when the lobby closed.
@@ -60,6 +67,8 @@ struct Row {
     committed_position: i64,
     lobby_opens_at: OffsetDateTime,
     sale_opens_at: OffsetDateTime,
+    seed_lost_position: Option<i64>,
+    seed_lost_reason: Option<String>,
     beacon: Option<String>,
     beacon_source: Option<String>,
     root: Option<[u8; 32]>,
@@ -85,7 +94,7 @@ pub(crate) async fn draw(
     let mut snapshot = api.snapshot(&[Model::Line], fresh.min_position, Touches::Streams(&touched)).await?;
     let row: Option<Row> = sqlx::query_as(
         "select commitment, committed_position, lobby_opens_at, sale_opens_at, beacon, beacon_source, root, lobby_entries, closed_position,
-                seed, revealed_position
+                seed, revealed_position, seed_lost_position, seed_lost_reason
          from lines where performance_id = $1 and commitment is not null",
     )
     .bind(performance.0)
@@ -98,6 +107,8 @@ pub(crate) async fn draw(
         committed_position: unsigned(row.committed_position),
         lobby_opens_at: row.lobby_opens_at.into(),
         sale_opens_at: row.sale_opens_at.into(),
+        seed_lost_position: row.seed_lost_position.map(unsigned),
+        seed_lost_reason: row.seed_lost_reason,
         beacon: row.beacon,
         beacon_source: row.beacon_source,
         root: row.root.map(Digest),

@@ -47,6 +47,11 @@ struct Why {
     commitment: Option<Digest>,
     #[serde(skip_serializing_if = "Option::is_none")]
     revealed_position: Option<u64>,
+    /// If its seed was lost, so that a beacon alone decided: where the log says so, and why.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    seed_lost_position: Option<u64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    seed_lost_reason: Option<String>,
     /// The holds that one was refused, the latest first.
     refused_holds: Vec<Refused>,
     /// Everything up to here is covered.
@@ -79,6 +84,8 @@ struct Row {
     departure: Option<String>,
     commitment: Option<[u8; 32]>,
     revealed_position: Option<i64>,
+    seed_lost_position: Option<i64>,
+    seed_lost_reason: Option<String>,
 }
 
 socketing_service::error_responses!(NotInLine: Code::of(Reason::NotInLine));
@@ -103,7 +110,7 @@ pub(crate) async fn why(
     let mut snapshot = api.snapshot(&[Model::Line], fresh.min_position, Touches::Streams(&touched)).await?;
     let row: Option<Row> = sqlx::query_as(
         "select e.entry_id, e.number, e.state, e.joined_position, e.called_position, e.entered_position, e.departed_position, e.departure,
-                l.commitment, l.revealed_position
+                l.commitment, l.revealed_position, l.seed_lost_position, l.seed_lost_reason
          from line_members m join line_entries e using (performance_id, entry_id) join lines l using (performance_id)
          where m.performance_id = $1 and m.account_id = $2",
     )
@@ -130,6 +137,8 @@ pub(crate) async fn why(
         departure: row.departure,
         commitment: row.commitment.map(Digest),
         revealed_position: row.revealed_position.map(unsigned),
+        seed_lost_position: row.seed_lost_position.map(unsigned),
+        seed_lost_reason: row.seed_lost_reason,
         refused_holds: refused.into_iter().map(Refused::from).collect(),
         position: snapshot.standing.position,
         stated_at: SystemClock.now(),

@@ -33,7 +33,10 @@ struct Room {
 struct Draw {
     committed: Option<(Digest, Timestamp, u64)>,
     closed: Option<(Digest, u64, u64)>,
-    beacon: Option<(String, String)>,
+    beacon: Option<String>,
+    /// Of the beacon, given or named.
+    source: Option<String>,
+    lost: Option<(u64, String)>,
     revealed: Option<(Digest, u64)>,
     tickets: Vec<Digest>,
 }
@@ -94,7 +97,7 @@ impl Room {
 
     fn row(&self) -> Value {
         let let_in = self.places.iter().filter(|place| place.called.is_some());
-        let Draw { committed, closed, beacon, revealed, .. } = &self.draw;
+        let Draw { committed, closed, beacon, source, lost, revealed, .. } = &self.draw;
         json!({
             "sale_opens_at": self.sale_opens_at.as_millis(),
             "capacity": self.capacity,
@@ -114,8 +117,10 @@ impl Room {
             "root": closed.map(|(root, _, _)| root),
             "lobby_entries": closed.map(|(_, entries, _)| entries),
             "closed": closed.map(|(_, _, position)| position),
-            "beacon": beacon.as_ref().map(|(value, _)| value),
-            "beacon_source": beacon.as_ref().map(|(_, source)| source),
+            "beacon": beacon,
+            "beacon_source": source,
+            "seed_lost": lost.as_ref().map(|(position, _)| position),
+            "seed_lost_reason": lost.as_ref().map(|(_, reason)| reason),
             "seed": revealed.map(|(seed, _)| seed),
             "revealed": revealed.map(|(_, position)| position),
         })
@@ -124,7 +129,7 @@ impl Room {
     fn draw(&mut self, seed: Digest, position: u64) {
         self.draw.revealed = Some((seed, position));
         let Some((root, _, _)) = self.draw.closed else { return };
-        let beacon = self.draw.beacon.as_ref().map_or("", |(value, _)| value.as_str());
+        let beacon = self.draw.beacon.as_deref().unwrap_or_default();
         let lobby = self.places.iter_mut().filter(|place| place.state() == "lobby");
         let tickets = lobby.map(|place| (draw::ticket(place.account, place.entry), place));
         for ((ticket, place), number) in Key::new(&seed, &root, beacon).order(tickets).into_iter().zip(1..) {
@@ -172,7 +177,13 @@ impl Fold for Lines {
                 (room.rules, room.flow) = (*rules, "running");
             }
             Line::DrawCommitted { commitment, lobby_opens_at } => room.draw.committed = Some((*commitment, *lobby_opens_at, position)),
-            Line::BeaconGiven { value, source } => room.draw.beacon = Some((value.clone(), source.clone())),
+            Line::BeaconGiven { value, source } => {
+                (room.draw.beacon, room.draw.source) = (Some(value.clone()), Some(source.clone()));
+            }
+            Line::SeedLost { beacon_source, reason } => {
+                (room.draw.beacon, room.draw.source) = (None, Some(beacon_source.clone()));
+                room.draw.lost = Some((position, reason.clone()));
+            }
             Line::LobbyClosed { root, entries } => room.draw.closed = Some((*root, *entries, position)),
             Line::SeedRevealed { seed } => room.draw(*seed, position),
             Line::QueueJoined { .. } => room.join(event, what),

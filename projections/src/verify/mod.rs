@@ -173,7 +173,8 @@ const TABLES: &[(Model, &str, &str)] = &[
             'called', called, 'joined_number', joined_number, 'admitted_number', admitted_number,
             'commitment', encode(commitment, 'hex'), 'lobby_opens_at', (extract(epoch from lobby_opens_at) * 1000)::bigint,
             'committed', committed_position, 'root', encode(root, 'hex'), 'lobby_entries', lobby_entries, 'closed', closed_position,
-            'beacon', beacon, 'beacon_source', beacon_source, 'seed', encode(seed, 'hex'), 'revealed', revealed_position)::text
+            'beacon', beacon, 'beacon_source', beacon_source, 'seed', encode(seed, 'hex'), 'revealed', revealed_position,
+            'seed_lost', seed_lost_position, 'seed_lost_reason', seed_lost_reason)::text
          from lines",
     ),
     (

@@ -438,3 +438,48 @@ async fn leaving_an_unused_pass_an_idle_visit_and_a_closed_page_each_call_the_ne
     assert_eq!(told, expected, "nothing comes between a place that gets free and who is called to it");
     Ok(())
 }
+
+/// The table lost it, so nobody can ever tell it: an operator says so and names a beacon to come, which then decides alone.
+#[tokio::test]
+async fn a_line_whose_seed_is_lost_goes_on_by_a_beacon_and_everybody_is_told() -> Result<()> {
+    let api = TestApi::start(&[]).await;
+    let (organiser, performance) = show(&api, 2).await?;
+    let operator = api.person_with_role("operator", "operator").await;
+    let people = [api.person("minji").await, api.person("jiho").await, api.person("sua").await];
+    for person in &people {
+        assert_eq!(join(&api, person, performance).await.text("state"), "lobby");
+    }
+    let lost = |who, source| send(&api, who, performance, "draw/lost", json!({ "beacon_source": source, "reason": "the disk is gone" }));
+    let kept = lost(&operator, "drand 9").await;
+    assert_eq!((kept.status.as_u16(), kept.code()), (409, "seed_kept".into()), "a seed that is there can't be given up");
+    sqlx::query("delete from draw_seeds where performance_id = $1").bind(performance.0).execute(&api.db.pool).await?;
+    happened(&api, performance, "LobbyClosed", 1).await;
+    assert_eq!(send(&api, &people[0], performance, "line/leave", json!({})).await.code(), "draw_under_way", "it stands still");
+
+    assert_eq!(lost(&organiser, "drand 9").await.status, 403);
+    assert_eq!(lost(&operator, "drand 9").await.status, 200);
+    assert_eq!(lost(&operator, "drand 10").await.code(), "no_draw", "the source is named once");
+    let beacon = |value, source| send(&api, &organiser, performance, "draw/beacon", json!({ "value": value, "source": source }));
+    assert_eq!(beacon("8f3b", "drand 10").await.code(), "invalid");
+    assert_eq!(beacon("8f3b", "drand 9").await.status, 200);
+    happened(&api, performance, "EntryCalled", 2).await;
+    let idle = "select count(*) from intents where intent->>'intent' = 'reveal_seed'";
+    eventually("nobody looks for the seed any more", || async {
+        sqlx::query_scalar::<_, i64>(idle).fetch_one(&api.db.pool).await.expect("read the intents") == 0
+    })
+    .await;
+
+    let reading = TestReading::start(&api.db, None).await;
+    reading.is_the_fold_of_the_log().await;
+    let (id, url) = (performance.to_string(), reading.url.clone());
+    let asked = recompute(&[&id, "--url", &url]).await;
+    assert!(asked.status.success(), "{}", told(&asked));
+    assert!(told(&asked).contains("the seed was lost") && told(&asked).contains("'drand 9' said '8f3b'"), "{}", told(&asked));
+    let path = format!("/v1/performances/{performance}/line/why");
+    let signed: Signed = serde_json::from_value(reading.get_as(people[0].account, &path).await.ok())?;
+    let why: Value = serde_json::from_str(&signed.statement)?;
+    assert!(why["seed_lost_position"].as_u64() < why["revealed_position"].as_u64(), "{why}");
+    assert_eq!(why["seed_lost_reason"], "the disk is gone");
+    reading.stop().await;
+    Ok(())
+}

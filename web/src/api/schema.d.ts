@@ -358,6 +358,27 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/v1/performances/{performance}/draw/lost": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Gives up a draw's seed that is lost, and names what decides instead: what a source outside will say, which is then given as
+         *     the beacon, after the lobby has closed. Refused while the seed is kept.
+         * @description For operators.
+         */
+        post: operations["lose_seed"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/v1/performances/{performance}/draw/tickets": {
         parameters: {
             query?: never;
@@ -1543,7 +1564,7 @@ export interface components {
         Draw: components["schemas"]["Standing"] & {
             /** @description What a source outside said, if anything was mixed in. */
             beacon?: string | null;
-            /** @description What that source is. */
+            /** @description What that source is; of a draw whose seed is lost, what it will be. */
             beacon_source?: string | null;
             /**
              * Format: int64
@@ -1573,6 +1594,14 @@ export interface components {
             /** @description When it closes: the sale opens. */
             sale_opens_at: components["schemas"]["Timestamp"];
             seed?: components["schemas"]["Digest"] | null;
+            /**
+             * Format: int64
+             * @description The position of the event by which the seed was given up, because it is lost: the beacon alone decides, and the seed is
+             *     32 zero bytes.
+             */
+            seed_lost_position?: number | null;
+            /** @description How it came to that. */
+            seed_lost_reason?: string | null;
         };
         /** @description Tickets, by number. */
         DrawTickets: components["schemas"]["Standing"] & {
@@ -1794,6 +1823,13 @@ export interface components {
             members: components["schemas"]["AccountId"][];
             /** @description Its seats, in the order they were asked for. */
             seats: components["schemas"]["SeatIndex"][];
+        };
+        /** @description A seed that is lost. */
+        LostSeed: {
+            /** @description What decides instead: something to come that everybody can look up, "drand, round 4712000", say. */
+            beacon_source: string;
+            /** @description How it came to this. */
+            reason: string;
         };
         /** @description The caller. */
         Me: {
@@ -4593,6 +4629,176 @@ export interface operations {
              * @description `draw_under_way`: The draw is under way
              *
              *     `no_draw`: There is no draw to take part in
+             */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `too_large`: What was sent is too large */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `unsupported_media_type`: This format isn't supported */
+            415: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /**
+             * @description `idempotency_key_reused`: This Idempotency-Key was used for another request
+             *
+             *     `invalid`: A value is out of its bounds
+             *
+             *     `invalid_body`: The request's content doesn't fit
+             */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `too_many_requests`: Too many requests */
+            429: {
+                headers: {
+                    /** @description Seconds after which to try again. */
+                    "Retry-After"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `internal`: Something went wrong on our side */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /**
+             * @description `busy`: Very many people are here right now
+             *
+             *     `timeout`: The answer takes too long
+             *
+             *     `unavailable`: The service is unavailable for a moment
+             */
+            503: {
+                headers: {
+                    /** @description Seconds after which to try again. */
+                    "Retry-After"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    lose_seed: {
+        parameters: {
+            query?: never;
+            header: {
+                /**
+                 * @description A key of the client's choice, new for each command and the same for its retries: 1 to 255 visible ASCII characters.
+                 *     The same key gets the same answer for at least 24 hours; with another command it is refused.
+                 * @example 01980d2e-7f3a-7cc1-9d53-0c9a5b1f4e11
+                 */
+                "Idempotency-Key": string;
+                /** @description W3C trace context. */
+                traceparent?: string | null;
+            };
+            path: {
+                performance: components["schemas"]["PerformanceId"];
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["LostSeed"];
+            };
+        };
+        responses: {
+            /** @description The draw waits for that beacon. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Answer_DoneReply"];
+                };
+            };
+            /**
+             * @description `idempotency_key_missing`: The request has no Idempotency-Key
+             *
+             *     `idempotency_key_invalid`: The Idempotency-Key is malformed
+             *
+             *     `invalid_id`: An id in the address is malformed
+             *
+             *     `bad_json`: The request can't be read
+             */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /**
+             * @description `unauthenticated`: You aren't signed in
+             *
+             *     `session_expired`: Your session has ended
+             */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /**
+             * @description `origin_refused`: The request came from another site and was refused
+             *
+             *     `forbidden`: You aren't allowed to do this
+             */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `unknown_performance`: There is no such performance, or it isn't on sale */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /**
+             * @description `no_draw`: There is no draw to take part in
+             *
+             *     `seed_kept`: The draw's seed isn't lost
              */
             409: {
                 headers: {
