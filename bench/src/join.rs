@@ -1,4 +1,5 @@
-//! `join`: a million people into one line, in process; and what one who waits takes of memory.
+//! `join`: a million people into one line, in process; what one who waits takes of memory; and how long the line's writer
+//! stands still when a lobby of a million closes and is drawn.
 
 use crate::measure::{Figures, round};
 use crate::venue::{put_on_sale, request};
@@ -6,12 +7,13 @@ use crate::{Common, executor, pool};
 use anyhow::{Context, Result, anyhow};
 use futures::{StreamExt, TryStreamExt, stream};
 use serde_json::json;
+use socketing_domain::draw::{self, Digest};
 use socketing_domain::event::Actor;
 use socketing_domain::unit::Command;
-use socketing_domain::waiting_room::{self, WaitingRoom};
+use socketing_domain::waiting_room::{self, LineRules, WaitingRoom};
 use socketing_domain::{AccountId, EntryId, PerformanceId, ShowId, Timestamp};
 use socketing_tests::stage::{import, small_plan};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 const PEOPLE: u64 = 1_000_000;
 
@@ -34,10 +36,14 @@ pub(crate) async fn run(common: &Common) -> Result<Figures> {
     let took_s = begun.elapsed().as_secs_f64();
     let process_bytes = (resident_bytes()? - before) / PEOPLE as f64;
     executor.stop().await;
+    // Last, for what it takes would count as the process's.
+    let (closing, drawing) = stands_still();
     let mut figures = Figures::new();
     figures.insert("per_s".into(), json!(round(PEOPLE as f64 / took_s)));
     figures.insert("bytes_per_person".into(), json!(bytes_per_person.round()));
     figures.insert("process_bytes_per_person".into(), json!(process_bytes.round()));
+    figures.insert("closing_ms".into(), json!(closing.as_millis()));
+    figures.insert("drawing_ms".into(), json!(drawing.as_millis()));
     figures.insert("people".into(), json!(PEOPLE));
     figures.insert("in_flight".into(), json!(common.connections));
     Ok(figures)
@@ -46,21 +52,39 @@ pub(crate) async fn run(common: &Common) -> Result<Figures> {
 /// Bytes that one who waits takes in the line's state, of a million.
 fn memory_of_a_line() -> Result<f64> {
     let before = resident_bytes()?;
+    let line = waiting(LineRules::original(), None);
+    let bytes = (resident_bytes()? - before) / PEOPLE as f64;
+    assert_eq!(u64::from(line.people_waiting()), PEOPLE);
+    Ok(bytes)
+}
+
+/// A line in which a million wait.
+fn waiting(rules: LineRules, commitment: Option<Digest>) -> WaitingRoom {
+    let opening = Timestamp::from_millis(0);
     let mut line = WaitingRoom::default();
-    line.evolve(&waiting_room::Event::LineOpened {
-        show: ShowId::new(),
-        sale_opens_at: Timestamp::from_millis(0),
-        capacity: 1,
-        session_seconds: 900,
-        rules: waiting_room::LineRules::original(),
-    });
+    let (capacity, session_seconds) = (1, 900);
+    line.evolve(&waiting_room::Event::LineOpened { show: ShowId::new(), sale_opens_at: opening, capacity, session_seconds, rules });
+    if let Some(commitment) = commitment {
+        line.evolve(&waiting_room::Event::DrawCommitted { commitment, lobby_opens_at: opening });
+    }
     for number in 1..=PEOPLE {
         let account = AccountId::new();
         line.evolve(&waiting_room::Event::QueueJoined { entry: EntryId::new(), number, account, party: None, members: vec![account] });
     }
-    let bytes = (resident_bytes()? - before) / PEOPLE as f64;
-    assert_eq!(u64::from(line.people_waiting()), PEOPLE);
-    Ok(bytes)
+    line
+}
+
+/// How long the writer decides and folds what closes a lobby of a million, and then what draws it.
+fn stands_still() -> (Duration, Duration) {
+    let seed = Digest([0x5e; 32]);
+    let mut line = waiting(LineRules::default(), Some(draw::commitment(&seed)));
+    let begun = Instant::now();
+    let closed = line.due(Timestamp::from_millis(0), 1);
+    closed.iter().for_each(|event| line.evolve(event));
+    let closing = begun.elapsed();
+    let begun = Instant::now();
+    line.evolve(&waiting_room::Event::SeedRevealed { seed });
+    (closing, begun.elapsed())
 }
 
 fn resident_bytes() -> Result<f64> {

@@ -1,8 +1,8 @@
 //! The lobby and its draw: the seed is bound before the lobby opens, who is in it is bound before the seed is told, and
 //! the order follows from both.
 
+use super::queue::Queue;
 use super::rules::Mode;
-use super::state::Place;
 use super::{Event, WaitingRoom};
 use crate::draw::{self, Digest, Key, NO_SEED};
 use crate::limits::REASON_CHARS_MAX;
@@ -11,6 +11,7 @@ use crate::reply::TicketReply;
 use crate::show::check::one_line;
 use crate::{AccountId, Timestamp};
 use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
 
 /// A draw, from its commitment on.
 #[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
@@ -69,9 +70,12 @@ impl WaitingRoom {
 
     /// Says that the lobby is closed, and who is in it.
     pub(super) fn closing(&self) -> Event {
-        let mut tickets: Vec<Digest> = self.waiting().map(|entry| draw::ticket(entry.account(), entry.id())).collect();
-        tickets.sort_unstable();
-        Event::LobbyClosed { root: draw::root(&tickets), entries: tickets.len() as u64 }
+        Event::LobbyClosed { root: draw::root(self.tickets.keys()), entries: self.tickets.len() as u64 }
+    }
+
+    /// Whether a place that joins takes part in the draw, and may still go.
+    pub(super) fn takes_tickets(&self) -> bool {
+        self.lobby_isnt_closed().is_some()
     }
 
     /// A place as it takes part in the draw: what its receipt says.
@@ -171,8 +175,7 @@ impl WaitingRoom {
     }
 
     pub(super) fn lobby_closed(&mut self, root: Digest, entries: u64) {
-        let last_number = self.last_number;
-        let waiting = self.queue.iter().count() as u64;
+        let (last_number, waiting) = (self.last_number, self.tickets.len() as u64);
         let draw = self.draw.as_mut().expect("a lobby is a draw's");
         assert!(draw.closed.is_none() && waiting == entries, "the lobby closes twice, or with {entries} places of {waiting}");
         draw.closed = Some(Closed { root, entries, last_number });
@@ -187,14 +190,19 @@ impl WaitingRoom {
         draw.seed = Some(*seed);
         let closed = draw.closed.expect("the lobby closes before the seed is revealed");
         let key = Key::new(seed, &closed.root, &draw.beacon);
-        let places = &mut self.places;
-        self.queue.reorder(closed.last_number, |lobby| {
-            let tickets = lobby.into_iter().map(|place| (draw::ticket(place.account, place.id), place));
-            let drawn: Vec<Place> = key.order(tickets).into_iter().map(|(_, place)| place).collect();
-            for (place, number) in drawn.iter().zip(1..) {
-                places.extend(place.members().iter().map(|member| (*member, number)));
-            }
-            drawn
-        });
+        let tickets = std::mem::take(&mut self.tickets);
+        let drawn: Vec<u64> = key.order(tickets).into_iter().map(|(_, number)| number).collect();
+        self.queue.reorder(closed.last_number, &drawn);
+        for (number, place) in self.queue.iter().take(drawn.len()) {
+            self.places.extend(place.members().iter().map(|member| (*member, number)));
+        }
+    }
+
+    /// The tickets of a draw that isn't over, of the places that take part in it.
+    pub(super) fn tickets_of(draw: Option<&Draw>, queue: &Queue) -> BTreeMap<Digest, u64> {
+        let Some(draw) = draw.filter(|draw| draw.seed.is_none()) else { return BTreeMap::new() };
+        let last = draw.closed.map_or(u64::MAX, |closed| closed.last_number);
+        let lobby = queue.iter().take_while(|(number, _)| *number <= last);
+        lobby.map(|(number, place)| (draw::ticket(place.account, place.id), number)).collect()
     }
 }

@@ -58,19 +58,18 @@ impl Queue {
         }
     }
 
-    /// Gives the places up to this number new ones, from 1 on, in the order that `draw` puts them. Who waits behind stays;
-    /// between, where places left before, numbers stay empty.
-    pub(super) fn reorder(&mut self, last: u64, draw: impl FnOnce(Vec<Place>) -> Vec<Place>) {
+    /// Gives the places up to this number new ones, from 1 on, in the order in which `drawn` has their numbers so far. Who
+    /// waits behind stays; between, where places left before, numbers stay empty.
+    pub(super) fn reorder(&mut self, last: u64, drawn: &[u64]) {
         let drawn_slots = (last + 1).saturating_sub(self.first).min(self.slots.len() as u64) as usize;
         let behind = self.slots.split_off(drawn_slots);
-        let places: Vec<Place> = std::mem::take(&mut self.slots).into_iter().flatten().collect();
-        let count = places.len();
-        let drawn = draw(places);
-        assert_eq!(drawn.len(), count, "a draw loses nobody");
-        assert!(count as u64 <= last, "there are as many numbers as places");
-        let end = last.max(self.first - 1) as usize;
+        let mut before: Vec<Option<Place>> = std::mem::take(&mut self.slots).into();
+        let (first, count) = (self.first, drawn.len());
+        let places = drawn.iter().map(|number| before[(number - first) as usize].take());
+        let end = last.max(first - 1) as usize;
+        self.slots = places.chain((count..end).map(|_| None)).chain(behind).collect();
+        assert!(before.iter().all(Option::is_none) && self.slots.range(..count).all(Option::is_some), "a draw loses nobody");
         self.first = 1;
-        self.slots = drawn.into_iter().map(Some).chain((count..end).map(|_| None)).chain(behind).collect();
         self.blocks = VecDeque::from(vec![0; self.slots.len() / BLOCK as usize + 1]);
         for (at, _) in self.slots.iter().enumerate().filter(|(_, slot)| slot.is_some()) {
             self.blocks[(at as u64 + 1) as usize / BLOCK as usize] += 1;
@@ -161,10 +160,7 @@ mod tests {
             let ids: Vec<EntryId> = (0..lobby + late).map(|_| EntryId::new()).collect();
             ids.iter().zip(1..).for_each(|(id, number)| queue.push(number, place(*id)));
             (1..=gone).for_each(|number| drop(queue.remove(number)));
-            queue.reorder(lobby, |mut places| {
-                places.reverse();
-                places
-            });
+            queue.reorder(lobby, &(gone + 1..=lobby).rev().collect::<Vec<u64>>());
             let drawn = ids[gone as usize..lobby as usize].iter().rev().copied();
             let expected = (1..).zip(drawn).chain((lobby + 1..).zip(ids[lobby as usize..].iter().copied()));
             assert!(queue.iter().map(|(number, place)| (number, place.id)).eq(expected.clone()), "{lobby} {gone} {late}");

@@ -4,12 +4,13 @@ use super::Event;
 use super::lobby::Draw;
 use super::queue::Queue;
 use super::rules::{LineRules, Mode};
+use crate::draw::{self, Digest};
 use crate::limits::{CAPACITY_MAX, ENDED_REMEMBERED_MAX, WAITING_MAX};
 use crate::recent::Recent;
 use crate::reply::{EntryReply, EntryState};
 use crate::{AccountId, EntryId, PartyId, ShowId, Timestamp};
 use serde::{Deserialize, Serialize};
-use std::collections::{BTreeSet, HashMap, HashSet};
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 
 /// A minute in microseconds.
 const MINUTE_US: i64 = 60_000_000;
@@ -170,6 +171,10 @@ pub struct WaitingRoom {
     /// When visits end.
     #[serde(skip_serializing)]
     pub(super) sessions: BTreeSet<(Timestamp, u64)>,
+    /// The tickets of the lobby, sorted, with the numbers of their places, until these are drawn: made as people come, so
+    /// that a million aren't hashed and sorted at the opening.
+    #[serde(skip_serializing)]
+    pub(super) tickets: BTreeMap<Digest, u64>,
 }
 
 /// A line as it stands in a snapshot: what the rest follows from.
@@ -201,6 +206,7 @@ impl From<Stored> for WaitingRoom {
             ids.insert(place.id);
             places.extend(place.members().iter().map(|member| (*member, number)));
         }
+        let tickets = WaitingRoom::tickets_of(draw.as_ref(), &queue);
         let sessions = inside.iter().map(|(number, visit)| (visit.ends_at, *number)).collect();
         WaitingRoom {
             sequence,
@@ -218,6 +224,7 @@ impl From<Stored> for WaitingRoom {
             places,
             ids,
             sessions,
+            tickets,
         }
     }
 }
@@ -240,6 +247,7 @@ impl Default for WaitingRoom {
             places: HashMap::new(),
             ids: HashSet::new(),
             sessions: BTreeSet::new(),
+            tickets: BTreeMap::new(),
         }
     }
 }
@@ -372,6 +380,9 @@ impl WaitingRoom {
             assert!(before.is_none(), "{member} has two places");
         }
         assert!(self.ids.insert(place.id), "{} is two places", place.id);
+        if self.takes_tickets() {
+            self.tickets.insert(draw::ticket(place.account, place.id), number);
+        }
         self.queue.push(number, place);
     }
 
@@ -439,6 +450,10 @@ impl WaitingRoom {
             }
         };
         assert_eq!(place.id, id, "number {number} departs as another place");
+        if self.takes_tickets() {
+            let ticket = self.tickets.remove(&draw::ticket(place.account, id));
+            assert_eq!(ticket, Some(number), "{id} has no ticket");
+        }
         for member in place.members() {
             assert_eq!(self.places.remove(member), Some(number), "{member} was on another place");
         }
