@@ -5,7 +5,11 @@
 export interface PublicDraw {
   commitment: string;
   committed_position: number;
+  /** Where the log says that the seed is lost: the beacon alone decides, and the seed is 32 zero bytes. */
+  seed_lost_position?: number | null;
+  seed_lost_reason?: string | null;
   beacon?: string | null;
+  beacon_source?: string | null;
   root?: string | null;
   entries?: number | null;
   closed_position?: number | null;
@@ -25,6 +29,7 @@ export interface FinishedDraw extends PublicDraw {
 /** What was looked at, whether it is as it must be, and what was found. */
 export type Finding = { holds: boolean } & (
   | { step: "commitment"; ours: string; published: string }
+  | { step: "lost"; position: number; reason: string; source: string; value: string }
   | { step: "sequence"; committed: number; closed: number; revealed: number }
   | { step: "count"; listed: number; drawn: number }
   | { step: "distinct"; twice: number }
@@ -34,8 +39,11 @@ export type Finding = { holds: boolean } & (
 
 export type Step = Finding["step"];
 
-/** The steps, in the order in which they are taken. */
+/** The steps, in the order in which they are taken; where the seed was lost, that instead of the first. */
 export const STEPS: readonly Step[] = ["commitment", "sequence", "count", "distinct", "root", "order"];
+
+/** The seed of a draw whose own was lost. */
+const NO_SEED = "00".repeat(32);
 
 /** Scores between two words on how far it is. */
 const CHUNK = 1_000;
@@ -60,10 +68,9 @@ export async function check(
     findings.push(finding);
     tell.finding?.(finding);
   };
-  const commitment = await sha256(bytes(draw.seed));
-  found({ step: "commitment", holds: commitment === draw.commitment, ours: commitment, published: draw.commitment });
-  const [committed, closed, revealed] = [draw.committed_position, draw.closed_position, draw.revealed_position];
-  found({ step: "sequence", holds: committed < closed && closed < revealed, committed, closed, revealed });
+  found(draw.seed_lost_position == null ? await committed(draw) : lost(draw, draw.seed_lost_position));
+  const [first, closed, revealed] = [draw.committed_position, draw.closed_position, draw.revealed_position];
+  found({ step: "sequence", holds: first < closed && closed < revealed, committed: first, closed, revealed });
   const listed = tickets.length;
   found({ step: "count", holds: listed === draw.entries, listed, drawn: draw.entries });
   const twice = listed - new Set(tickets).size;
@@ -74,6 +81,17 @@ export async function check(
   const wrong = order.flatMap((ticket, at) => (ticket === tickets[at] ? [] : [at + 1]));
   found({ step: "order", holds: wrong.length === 0, wrong: wrong.length, first: wrong[0] });
   return findings;
+}
+
+async function committed(draw: FinishedDraw): Promise<Finding> {
+  const ours = await sha256(bytes(draw.seed));
+  return { step: "commitment", holds: ours === draw.commitment, ours, published: draw.commitment };
+}
+
+function lost(draw: FinishedDraw, position: number): Finding {
+  const [source, value] = [draw.beacon_source ?? "", draw.beacon ?? ""];
+  const holds = draw.seed === NO_SEED && value !== "" && position < draw.revealed_position;
+  return { step: "lost", holds, position, reason: draw.seed_lost_reason ?? "", source, value };
 }
 
 /** A place in the draw, from the account and the nonce that its own client chose. */

@@ -43,6 +43,16 @@ describe("a draw worked out again", () => {
     expect(failed(await check({ ...draw, committed_position: draw.closed_position }, tickets))).toEqual(["sequence"]);
   });
 
+  it("takes a beacon alone where the seed was lost, and nothing else", async () => {
+    const lost = { ...draw, seed_lost_position: draw.closed_position, seed: "00".repeat(32), beacon: "8f3b" };
+    expect((await check(lost, tickets)).find(({ step }) => step === "lost")).toMatchObject({
+      holds: true,
+      value: "8f3b",
+    });
+    expect(failed(await check({ ...lost, seed: draw.seed }, tickets))).toContain("lost");
+    expect(failed(await check({ ...lost, beacon: null }, tickets))).toContain("lost");
+  });
+
   it("is over once the seed is published, and not before", () => {
     expect(isOver(draw)).toBe(true);
     expect(isOver({ ...draw, seed: null, revealed_position: null })).toBe(false);

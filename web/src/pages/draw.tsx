@@ -165,6 +165,8 @@ function detail(finding: Finding, found: More["draw"]["found"], number: (value: 
   switch (finding.step) {
     case "commitment":
       return found.commitment(short(finding.ours), short(finding.published));
+    case "lost":
+      return found.lost(number(finding.position), finding.reason, finding.source, finding.value);
     case "sequence":
       return found.sequence(number(finding.committed), number(finding.closed), number(finding.revealed));
     case "count":

@@ -22,6 +22,7 @@ export const enMore: More = {
     no: "doesn't hold",
     steps: {
       commitment: "The seed has the fingerprint that was published before the lobby opened",
+      lost: "The seed was lost, so a value from outside decided alone: look it up, and when it was said",
       sequence: "Fingerprint, root of the tickets and seed were published in this order",
       count: "There are as many tickets as were drawn",
       distinct: "No ticket is listed twice",
@@ -30,6 +31,7 @@ export const enMore: More = {
     },
     found: {
       commitment: (ours, published) => `worked out: ${ours}; published: ${published}`,
+      lost: (position, reason, source, value) => `position ${position} in the log: ${reason}; ${source}: ${value}`,
       sequence: (committed, closed, revealed) =>
         `positions in the log: fingerprint ${committed}, root ${closed}, seed ${revealed}`,
       count: (listed, drawn) => `${listed} listed, ${drawn} drawn`,

@@ -21,6 +21,7 @@ export const koMore = {
     no: "다름",
     steps: {
       commitment: "씨앗이 대기실이 열리기 전에 공개한 지문과 같은가",
+      lost: "씨앗을 잃어버려 바깥의 값만으로 순서를 정했어요. 그 값과 나온 때를 직접 확인해 보세요",
       sequence: "지문, 참가표의 뿌리, 씨앗이 이 순서로 공개됐는가",
       count: "참가표의 수가 추첨한 수와 같은가",
       distinct: "같은 참가표가 두 번 있지 않은가",
@@ -29,6 +30,8 @@ export const koMore = {
     },
     found: {
       commitment: (ours: string, published: string) => `계산한 지문 ${ours}, 공개된 지문 ${published}`,
+      lost: (position: string, reason: string, source: string, value: string) =>
+        `기록 위치 ${position}: ${reason}; ${source}: ${value}`,
       sequence: (committed: string, closed: string, revealed: string) =>
         `기록 위치: 지문 ${committed}, 뿌리 ${closed}, 씨앗 ${revealed}`,
       count: (listed: string, drawn: string) => `목록에 ${listed}장, 추첨에 ${drawn}장`,
