@@ -26,6 +26,11 @@ pub const EVENTS_PER_COMMAND_MAX: usize = 512;
 pub const EVENT_BYTES_MAX: usize = 64 * 1024;
 /// Seats in one hold, over and above the show's own limit per person.
 pub const SEATS_PER_HOLD_MAX: usize = 64;
+/// Friends of one account and people it has asked, together: a large circle; bounds its state and the list of them.
+pub const FRIENDS_MAX: usize = 500;
+/// How often an account may ask to be friends or dismiss someone in a day (UTC): more than anybody does by hand, and few
+/// enough that nobody can bother a whole city.
+pub const FRIEND_WORDS_PER_DAY_MAX: usize = 200;
 /// People in one party: a row's worth; also bounds the line's size per entry.
 pub const PARTY_MEMBERS_MAX: usize = 16;
 /// People that one party's leader may send away: they are remembered, so that the link doesn't let them in again.

@@ -122,6 +122,12 @@ reasons! {
     InAnotherParty = "in_another_party",
     /// One can't invite oneself.
     SelfInvitation = "self_invitation",
+    /// One can't be one's own friend.
+    SelfFriend = "self_friend",
+    /// The account has no room for another friend.
+    FriendsFull = "friends_full",
+    /// The account has changed its friends too often today.
+    FriendChangesLimit = "friend_changes_limit",
     /// The account leads this party.
     OwnParty = "own_party",
     /// The party is no more.

@@ -75,6 +75,9 @@ fn samples() -> Vec<Event> {
     let of_account = [
         account::Event::AccountOpened { account: id(1), at: at(123) },
         account::Event::RoleGranted { account: id(1), role: Role::Organiser },
+        account::Event::FriendRequested { friend: id(2), at: at(456) },
+        account::Event::FriendDismissed { friend: id(2), at: at(789) },
+        account::Event::SuggestionsAllowed { allowed: true },
     ];
     let of_wallet = [
         wallet::Event::WalletOpened { account: id(1), balance: won(500_000) },

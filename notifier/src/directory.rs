@@ -5,7 +5,7 @@
 //! of the performance's streams and forgets what is over.
 
 use socketing_domain::{
-    AccountId, BookingId, EntryId, HoldId, PartyId, SeatIndex,
+    AccountId, BookingId, EntryId, HoldId, PartyId, SeatIndex, account,
     event::{Event, StreamId},
     party,
     performance::{self, Line, Reseated},
@@ -59,10 +59,13 @@ struct Party {
     invited: Vec<AccountId>,
 }
 
-/// Whom an event of an account or a wallet concerns: its owner.
-pub(crate) fn owner(stream: StreamId) -> Option<AccountId> {
-    match stream {
-        StreamId::Account(account) | StreamId::Wallet(account) => Some(account),
+/// Whom an event of an account or a wallet concerns: its owner; and who is asked to be friends. Nobody is told of a no.
+pub(crate) fn of_person(stream: StreamId, event: &Event) -> Option<Concerned> {
+    match (stream, event) {
+        (StreamId::Account(account), Event::Account(account::Event::FriendRequested { friend, .. })) => {
+            Some(vec![(account, Share::Whole), (*friend, Share::Notice)])
+        }
+        (StreamId::Account(account) | StreamId::Wallet(account), _) => Some(vec![(account, Share::Whole)]),
         _ => None,
     }
 }

@@ -7,7 +7,7 @@
 //! the queries anyway. If so much comes that the queue is full, it is thrown away and every mailbox begins anew.
 
 use crate::{
-    directory::{Concerned, Hall, Share, owner},
+    directory::{Concerned, Hall, of_person},
     limits,
     mailbox::Mailboxes,
     mine,
@@ -144,8 +144,8 @@ impl Postman {
     }
 
     async fn concerned(&mut self, event: &Recorded) -> Concerned {
-        if let Some(account) = owner(event.stream) {
-            return vec![(account, Share::Whole)];
+        if let Some(concerned) = of_person(event.stream, &event.event) {
+            return concerned;
         }
         let Some(performance) = performance_of(event.stream) else { return Vec::new() };
         let known = match self.halls.remove(&performance) {

@@ -25,12 +25,23 @@ pub enum Model {
     Wallets,
     /// Roles.
     Accounts,
+    /// Friends, requests, and who may be suggested.
+    Friends,
 }
 
 impl Model {
     /// Every read model.
-    pub const ALL: [Model; 8] =
-        [Model::Catalogue, Model::SeatMap, Model::Sales, Model::Bookings, Model::Line, Model::Parties, Model::Wallets, Model::Accounts];
+    pub const ALL: [Model; 9] = [
+        Model::Catalogue,
+        Model::SeatMap,
+        Model::Sales,
+        Model::Bookings,
+        Model::Line,
+        Model::Parties,
+        Model::Wallets,
+        Model::Accounts,
+        Model::Friends,
+    ];
 
     /// Its name, in tables, logs and health reports.
     #[must_use]
@@ -44,6 +55,7 @@ impl Model {
             Model::Parties => "parties",
             Model::Wallets => "wallets",
             Model::Accounts => "accounts",
+            Model::Friends => "friends",
         }
     }
 
@@ -59,6 +71,7 @@ impl Model {
             Model::Parties => "projection:parties",
             Model::Wallets => "projection:wallets",
             Model::Accounts => "projection:accounts",
+            Model::Friends => "projection:friends",
         }
     }
 

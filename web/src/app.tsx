@@ -24,6 +24,8 @@ const BookingPage = lazy(async () => ({ default: (await mine()).BookingPage }));
 const BookingsPage = lazy(async () => ({ default: (await mine()).BookingsPage }));
 const TicketsPage = lazy(async () => ({ default: (await mine()).TicketsPage }));
 const InvitationsPage = lazy(async () => ({ default: (await mine()).InvitationsPage }));
+const FriendsPage = lazy(async () => ({ default: (await mine()).FriendsPage }));
+const FriendPage = lazy(async () => ({ default: (await mine()).FriendPage }));
 const AccountPage = lazy(async () => ({ default: (await mine()).AccountPage }));
 
 /** Fetches the later pages as soon as the first one stands, so that nobody waits for them when the sale opens. */
@@ -76,6 +78,10 @@ export function App() {
             <Route path="/me/invitations">
               <InvitationsPage />
             </Route>
+            <Route path="/me/friends">
+              <FriendsPage />
+            </Route>
+            <Route path="/friends/:account">{({ account }) => <FriendPage key={account} account={account} />}</Route>
             <Route path="/me/account">
               <AccountPage />
             </Route>

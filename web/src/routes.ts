@@ -17,6 +17,8 @@ export const to = {
   bookings: "/me",
   tickets: "/me/tickets",
   invitations: "/me/invitations",
+  friends: "/me/friends",
+  friend: (account: string) => `/friends/${account}`,
   account: "/me/account",
 };
 

@@ -6,6 +6,7 @@
 mod answer;
 mod bookings;
 mod command;
+mod friends;
 mod holds;
 mod line;
 mod me;
@@ -120,6 +121,9 @@ fn routes() -> OpenApiRouter<Api> {
         .routes(routes!(me::me))
         .routes(routes!(people::find))
         .routes(routes!(roles::grant))
+        .routes(routes!(friends::request))
+        .routes(routes!(friends::dismiss))
+        .routes(routes!(friends::suggestions))
         .merge(uploads)
         .routes(routes!(plans::plan))
         .routes(routes!(shows::create))

@@ -22,7 +22,7 @@ use socketing_service::openapi::CommandHeaders;
 use socketing_service::{Code, Problem};
 use utoipa::ToSchema;
 
-/// Whom to invite: by account or by exact nickname, one of the two.
+/// Someone to invite, or to ask to be friends: by account or by exact nickname, one of the two.
 #[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 #[schema(as = NewInvitation)]
@@ -37,7 +37,7 @@ pub(super) struct Invitation {
 
 impl Invitation {
     /// The friend's account, if there is one. Nicknames don't go further than here: the log knows accounts only.
-    async fn friend(self, api: &Api) -> Result<AccountId, Problem> {
+    pub(super) async fn friend(self, api: &Api) -> Result<AccountId, Problem> {
         let found = match (self.account_id, self.nickname) {
             (Some(account), None) => people::by_account(&api.0.pool, account).await,
             (None, Some(nickname)) => people::by_nickname(&api.0.pool, nickname.trim()).await,

@@ -1,4 +1,4 @@
-//! Finding a friend by nickname.
+//! Finding a friend by nickname, or by the account that a link names.
 
 use super::Api;
 use crate::accounts::people;
@@ -20,7 +20,9 @@ use utoipa::{IntoParams, ToSchema};
 #[serde(deny_unknown_fields)]
 pub(super) struct Named {
     /// The whole nickname.
-    nickname: String,
+    nickname: Option<String>,
+    /// The account; give one of the two.
+    account_id: Option<AccountId>,
 }
 
 /// Someone else, as far as others may see.
@@ -35,7 +37,7 @@ socketing_service::error_responses!(
     codes::UNAVAILABLE, codes::INTERNAL, Code::of(Reason::UnknownAccount)
 );
 
-/// Finds someone by their exact nickname, to invite them.
+/// Finds someone by their exact nickname, or by their account, to invite them.
 ///
 /// Counts against the caller's rate, so that nobody reads out the whole list of people by guessing.
 #[utoipa::path(get, path = "/v1/people", operation_id = "find_person", tag = "accounts", params(Named),
@@ -44,8 +46,12 @@ pub(super) async fn find(State(api): State<Api>, caller: Caller, Query(named): Q
     if let Actor::Account(account) = caller.actor {
         api.0.limits.command.check(account)?;
     }
-    let found = people::by_nickname(&api.0.pool, named.nickname.trim()).await;
-    let found = found.map_err(|error| Problem::database("looking up a nickname", &error))?;
+    let found = match (named.account_id, named.nickname) {
+        (Some(account), None) => people::by_account(&api.0.pool, account).await,
+        (None, Some(nickname)) => people::by_nickname(&api.0.pool, nickname.trim()).await,
+        _ => return Err(Problem::new(codes::INVALID_QUERY).detail("give account_id or nickname, one of the two")),
+    };
+    let found = found.map_err(|error| Problem::database("looking up a person", &error))?;
     let person = found.ok_or_else(|| Problem::new(Code::of(Reason::UnknownAccount)))?;
     Ok(Json(Friend { account_id: person.account_id, nickname: person.nickname }))
 }

@@ -20,6 +20,7 @@ fn operation_ids_are_stable_and_unique() {
     assert_eq!(ids.len(), operations().len());
     let expected = [
         "accept_invitation",
+        "allow_suggestions",
         "book",
         "cancel_booking",
         "card_webhook",
@@ -28,6 +29,7 @@ fn operation_ids_are_stable_and_unique() {
         "claim_seat",
         "create_show",
         "decline_invitation",
+        "dismiss_friend",
         "drain_line",
         "evict_from_line",
         "expel_member",
@@ -57,6 +59,7 @@ fn operation_ids_are_stable_and_unique() {
         "plan",
         "publish_show",
         "release_hold",
+        "request_friend",
         "resume_line",
         "shares",
         "sign_in",

@@ -398,6 +398,9 @@ fn commands() -> Vec<Command> {
         Command::Wallet(wallet::Command::OpenWallet { account: person(1) }),
         Command::Show(shows::Command::CreateShow { show: show(), details: organiser_details }),
         Command::Account(account::Command::GrantRole { role: account::Role::Operator }),
+        Command::Account(account::Command::RequestFriend { friend: person(2) }),
+        Command::Account(account::Command::DismissFriend { friend: person(2) }),
+        Command::Account(account::Command::AllowSuggestions { allowed: true }),
         Command::Wallet(wallet::Command::Charge {
             payment: payment_id(1),
             performance: performance(),
@@ -473,5 +476,5 @@ fn every_command_is_written_and_read_again_under_its_name() {
         assert_eq!(inner["command"], command.name());
         seen.insert(command.name());
     }
-    assert_eq!(seen.len(), 43, "every command is among them: {seen:?}");
+    assert_eq!(seen.len(), 46, "every command is among them: {seen:?}");
 }

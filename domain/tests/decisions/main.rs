@@ -4,6 +4,7 @@ mod account;
 mod best;
 mod bookings;
 mod common;
+mod friends;
 mod hall;
 mod holds;
 mod line;

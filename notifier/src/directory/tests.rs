@@ -4,6 +4,7 @@ use socketing_domain::{
     PaymentId, PerformanceId, RefundId, Timestamp, Won,
     event::Recorded,
     performance::{Cancellation, Event as Seats, Method},
+    wallet,
 };
 use std::sync::Arc;
 
@@ -133,7 +134,20 @@ fn a_party_by_link_concerns_whoever_comes_leads_and_goes() {
 #[test]
 fn wallets_and_accounts_have_owners() {
     let account = AccountId::new();
-    assert_eq!(owner(StreamId::Wallet(account)), Some(account));
-    assert_eq!(owner(StreamId::Account(account)), Some(account));
-    assert_eq!(owner(StreamId::Performance(PerformanceId::new())), None);
+    let of = |event| of_person(StreamId::Account(account), &Event::Account(event));
+    assert_eq!(of(account::Event::RoleGranted { account, role: account::Role::Organiser }), Some(whole(&[account])));
+    let charged = wallet::Event::WalletOpened { account, balance: Default::default() };
+    assert_eq!(of_person(StreamId::Wallet(account), &Event::Wallet(charged)), Some(whole(&[account])));
+    let thawed = party::Event::PartyThawed { party: PartyId::new() };
+    assert_eq!(of_person(StreamId::Party(PerformanceId::new(), PartyId::new()), &Event::Party(thawed)), None);
+}
+
+#[test]
+fn who_is_asked_to_be_friends_is_told_that_it_happened_and_nobody_is_told_of_a_no() {
+    let ([account, friend], at) = (std::array::from_fn(|_| AccountId::new()), Default::default());
+    let of = |event| of_person(StreamId::Account(account), &Event::Account(event));
+    let asked = of(account::Event::FriendRequested { friend, at });
+    assert_eq!(asked, Some(vec![(account, Share::Whole), (friend, Share::Notice)]));
+    assert_eq!(of(account::Event::FriendDismissed { friend, at }), Some(whole(&[account])));
+    assert_eq!(of(account::Event::SuggestionsAllowed { allowed: true }), Some(whole(&[account])));
 }

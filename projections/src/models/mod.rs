@@ -4,6 +4,7 @@
 mod accounts;
 mod bookings;
 mod catalogue;
+mod friends;
 mod line;
 mod parties;
 mod sales;
@@ -32,6 +33,7 @@ pub fn all(plans: &Arc<Plans>) -> Vec<Arc<dyn Projection>> {
         Arc::new(parties::Parties),
         Arc::new(wallets::Wallets),
         Arc::new(accounts::Accounts),
+        Arc::new(friends::Friends),
     ]
 }
 

@@ -7,6 +7,7 @@
 mod bookings;
 mod draw;
 mod find;
+mod friends;
 mod invitations;
 mod line;
 mod page;
@@ -114,6 +115,9 @@ fn routes() -> OpenApiRouter<Api> {
         .routes(routes!(invitations::my_invitations))
         .routes(routes!(party::party_link))
         .routes(routes!(wallet::my_wallet))
+        .routes(routes!(friends::my_friends))
+        .routes(routes!(friends::my_companions))
+        .routes(routes!(friends::suggested))
 }
 
 /// How fresh the answer must be.

@@ -112,6 +112,7 @@ fn folds() -> Vec<Box<dyn Fold>> {
         Box::new(people::Parties::default()),
         Box::new(people::Wallets::default()),
         Box::new(people::Accounts::default()),
+        Box::new(people::Friends::default()),
     ]
 }
 
@@ -201,6 +202,12 @@ const TABLES: &[(Model, &str, &str)] = &[
     ),
     (Model::Wallets, "wallets", "select account_id::text, to_json(balance)::text from wallets"),
     (Model::Accounts, "account_roles", "select account_id::text, to_json(role)::text from account_roles"),
+    (
+        Model::Friends,
+        "friend_words",
+        "select account_id || ' ' || friend_id, json_build_object('wants', wants, 'position', position)::text from friend_words",
+    ),
+    (Model::Friends, "suggestible_accounts", "select account_id::text, to_json(allowed)::text from suggestible_accounts"),
 ];
 
 /// What was read in one snapshot.

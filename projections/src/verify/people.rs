@@ -1,4 +1,4 @@
-//! What people have: parties, wallets, roles.
+//! What people have: parties, wallets, roles, friends.
 
 use super::{Fold, PlanMap, Table, key};
 use crate::projection::Model;
@@ -109,11 +109,51 @@ impl Fold for Accounts {
         match what {
             account::Event::AccountOpened { account, .. } => drop(self.roles.insert(*account, account::Role::Fan)),
             account::Event::RoleGranted { account, role } => drop(self.roles.insert(*account, *role)),
+            account::Event::FriendRequested { .. } | account::Event::FriendDismissed { .. } | account::Event::SuggestionsAllowed { .. } => {
+            }
         }
     }
 
     fn tables(&self, _: &PlanMap) -> Vec<Table> {
         let rows = self.roles.iter().map(|(account, role)| (account.to_string(), json!(role))).collect();
         vec![Table { name: "account_roles", rows }]
+    }
+}
+
+#[derive(Default)]
+pub(super) struct Friends {
+    /// What each said last of whom: whether they want to be friends, and where.
+    words: HashMap<(AccountId, AccountId), (bool, u64)>,
+    suggestible: HashMap<AccountId, bool>,
+}
+
+impl Fold for Friends {
+    fn model(&self) -> Model {
+        Model::Friends
+    }
+
+    fn event(&mut self, event: &Recorded) {
+        let StreamId::Account(account) = event.stream else { return };
+        let (friend, wants) = match &event.event {
+            Event::Account(account::Event::FriendRequested { friend, .. }) => (*friend, true),
+            Event::Account(account::Event::FriendDismissed { friend, .. }) => (*friend, false),
+            Event::Account(account::Event::SuggestionsAllowed { allowed }) => {
+                self.suggestible.insert(account, *allowed);
+                return;
+            }
+            _ => return,
+        };
+        self.words.insert((account, friend), (wants, event.position));
+    }
+
+    fn tables(&self, _: &PlanMap) -> Vec<Table> {
+        let word = |(&(account, friend), &(wants, position)): (&(AccountId, AccountId), &(bool, u64))| {
+            (key(account, friend), json!({ "wants": wants, "position": position }))
+        };
+        let suggestible = self.suggestible.iter().map(|(account, allowed)| (account.to_string(), Value::from(*allowed))).collect();
+        vec![
+            Table { name: "friend_words", rows: self.words.iter().map(word).collect() },
+            Table { name: "suggestible_accounts", rows: suggestible },
+        ]
     }
 }

@@ -253,6 +253,9 @@ async fn friends_are_found_by_their_exact_nickname() {
     let (minji, jiho) = (api.person("minji").await, api.person("jiho").await);
     let found = api.get("/v1/people?nickname=jiho").token(&minji.token).send().await;
     assert_eq!(found.body, json!({ "account_id": jiho.account.to_string(), "nickname": "jiho" }));
+    let by_link = format!("/v1/people?account_id={}", jiho.account);
+    assert_eq!(api.get(&by_link).token(&minji.token).send().await.body, found.body);
+    assert_eq!(api.get(&format!("{by_link}&nickname=jiho")).token(&minji.token).send().await.code(), "invalid_query");
     assert_eq!(api.get("/v1/people?nickname=jih").token(&minji.token).send().await.code(), "unknown_account");
     assert_eq!(api.get("/v1/people?nickname=jiho").send().await.code(), "unauthenticated");
     assert_eq!(api.get("/v1/people").token(&minji.token).send().await.code(), "invalid_query");

@@ -8,6 +8,7 @@ mod feed;
 mod http_accounts;
 mod http_cards;
 mod http_commands;
+mod http_friends;
 mod http_journey;
 mod http_parties;
 mod http_plans;

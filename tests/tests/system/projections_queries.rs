@@ -547,7 +547,7 @@ async fn every_query_is_described_with_its_errors() -> Result<()> {
     let (_, document) = reading.projections.router().split_for_parts();
     let document = serde_json::to_value(&document)?;
     let paths = document["paths"].as_object().context("paths")?;
-    assert_eq!(paths.len(), 16, "{:?}", paths.keys());
+    assert_eq!(paths.len(), 19, "{:?}", paths.keys());
     for (path, item) in paths {
         let responses = item["get"]["responses"].as_object().context("responses")?;
         for status in ["200", "400", "500", "503"] {
@@ -555,8 +555,8 @@ async fn every_query_is_described_with_its_errors() -> Result<()> {
         }
         let parameters = item["get"]["parameters"].as_array().context("parameters")?;
         assert!(parameters.iter().any(|parameter| parameter["name"] == "min_position"), "{path}");
-        let needs_sign_in =
-            path.starts_with("/v1/me/") || ["/line/me", "/line/why", "/line/steering", "/sales"].iter().any(|end| path.ends_with(end));
+        let needs_sign_in = path.starts_with("/v1/me/")
+            || ["/line/me", "/line/why", "/line/steering", "/sales", "/suggestions"].iter().any(|end| path.ends_with(end));
         assert_eq!(
             item["get"]["security"].as_array().is_some_and(|ways| !ways.is_empty() && !ways.contains(&json!({}))),
             needs_sign_in,

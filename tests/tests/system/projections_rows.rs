@@ -11,7 +11,7 @@ use socketing_domain::performance::{Cancellation, Command as Seats, Means};
 use socketing_domain::show::{CategoryPrice, Policies};
 use socketing_domain::unit::{Command, Context, Unit, UnitId};
 use socketing_domain::waiting_room::{Command as Line, LineRules};
-use socketing_domain::{AccountId, BookingId, EntryId, HoldId, PartyId, PaymentId, RefundId, SeatIndex, Timestamp, party};
+use socketing_domain::{AccountId, BookingId, EntryId, HoldId, PartyId, PaymentId, RefundId, SeatIndex, Timestamp, account, party};
 use socketing_event_store::log;
 use socketing_projections::verify::verify;
 use socketing_projections::{Projection, projections};
@@ -28,7 +28,7 @@ const SEED: Digest = Digest([0x5e; 32]);
 const OPENS: Timestamp = NOW.plus_seconds(30);
 
 /// Every read model's tables.
-const TABLES: [&str; 17] = [
+const TABLES: [&str; 19] = [
     "catalogue_shows",
     "catalogue_performances",
     "seat_maps",
@@ -46,6 +46,8 @@ const TABLES: [&str; 17] = [
     "party_members",
     "wallets",
     "account_roles",
+    "friend_words",
+    "suggestible_accounts",
 ];
 
 /// Everything that the read models hold, in an order that says nothing.
@@ -368,6 +370,32 @@ impl Crowd {
         };
         self.tries(story, Actor::Account(me), &Command::Party(party, answer));
     }
+
+    /// Whom they want as friends and whom not, and who may be suggested.
+    fn says_who_is_a_friend(&mut self) -> Vec<Told> {
+        let opened = |account: &AccountId| {
+            let mut unit = Unit::new(UnitId::Account(*account));
+            let (stream, event) = signed_up(*account).swap_remove(0);
+            unit.apply(&stream, &event);
+            (*account, unit)
+        };
+        let mut accounts: BTreeMap<AccountId, Unit> = self.people.iter().map(opened).collect();
+        let mut told = Vec::new();
+        for _ in 0..80 {
+            let [me, friend] = std::array::from_fn(|_| self.people.choose(&mut self.random).copied().expect("people"));
+            let command = match self.random.random_range(0..5) {
+                0 => account::Command::AllowSuggestions { allowed: self.random.random() },
+                1 => account::Command::DismissFriend { friend },
+                _ => account::Command::RequestFriend { friend },
+            };
+            let account = accounts.get_mut(&me).expect("an account");
+            let context = Context { actor: Actor::Account(me), now: self.now, plan: None };
+            let events = account.decide(&context, &Command::Account(command)).unwrap_or_default(); // oneself is refused
+            events.iter().for_each(|(stream, event)| account.apply(stream, event));
+            told.extend(events);
+        }
+        told
+    }
 }
 
 /// A whole log: a show, accounts, and a crowd.
@@ -376,7 +404,7 @@ async fn crowded_sale(db: &TestDb, seed: u64, deeds: usize) -> Vec<Told> {
     let mut crowd = Crowd::new(seed, &story);
     let mut told = vec![story.drafted(), story.published()];
     told.extend(crowd.people.clone().into_iter().flat_map(signed_up));
-    told.push(role_granted(crowd.people[0], socketing_domain::account::Role::Operator));
+    told.push(role_granted(crowd.people[0], account::Role::Operator));
     crowd.opens(&story);
     for _ in 0..60 {
         crowd.gathers(&story);
@@ -384,7 +412,9 @@ async fn crowded_sale(db: &TestDb, seed: u64, deeds: usize) -> Vec<Told> {
     for _ in 0..deeds {
         crowd.does_something(&story);
     }
+    let friends = crowd.says_who_is_a_friend();
     told.extend(crowd.told);
+    told.extend(friends);
     story.tell(&told).await;
     told
 }

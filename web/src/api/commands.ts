@@ -5,6 +5,9 @@ import { uuidv7 } from "./uuid";
 
 // Each command makes its Idempotency-Key and the ids of what it creates once; every try carries the same ones.
 
+/** By account or by exact nickname. */
+type Someone = { account_id: string } | { nickname: string };
+
 const withKey = (key: string) => ({ "Idempotency-Key": key });
 
 export const commands = {
@@ -25,13 +28,26 @@ export const commands = {
     forgetPositions();
   },
 
-  invite: (performance: string, party: string, nickname: string) =>
+  invite: (performance: string, party: string, friend: Someone) =>
     send(uuidv7(), (key) =>
       http.POST("/v1/performances/{performance}/parties/{party}/invitations", {
         params: { path: { performance, party }, header: withKey(key) },
-        body: { nickname },
+        body: friend,
       }),
     ),
+
+  /** Asks to be friends, or says yes to being asked. */
+  requestFriend: (friend: Someone) =>
+    send(uuidv7(), (key) => http.POST("/v1/me/friends", { params: { header: withKey(key) }, body: friend })),
+
+  /** Declines, takes a request back, or ends a friendship. */
+  dismissFriend: (account: string) =>
+    send(uuidv7(), (key) =>
+      http.POST("/v1/me/friends/{account}/dismiss", { params: { path: { account }, header: withKey(key) } }),
+    ),
+
+  allowSuggestions: (allowed: boolean) =>
+    send(uuidv7(), (key) => http.POST("/v1/me/suggestions", { params: { header: withKey(key) }, body: { allowed } })),
 
   formParty: (performance: string, party_id: string, pays: Pays) =>
     send(uuidv7(), (key) =>

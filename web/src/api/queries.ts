@@ -192,6 +192,46 @@ export const queries = {
       queryFn: ({ signal }) => read(http.GET("/v1/me/invitations", { params: { query: minPosition() }, signal })),
     }),
 
+  friends: () =>
+    queryOptions({
+      queryKey: ["mine", "friends"],
+      queryFn: ({ signal }) => read(http.GET("/v1/me/friends", { params: { query: minPosition() }, signal })),
+    }),
+
+  /** Who was in a party with me lately. */
+  companions: () =>
+    queryOptions({
+      queryKey: ["mine", "companions"],
+      queryFn: ({ signal }) => read(http.GET("/v1/me/companions", { params: { query: minPosition() }, signal })),
+    }),
+
+  /** Who is here too and allows being suggested. */
+  suggestions: (performance: string) =>
+    queryOptions({
+      queryKey: ["mine", "suggestions", performance],
+      queryFn: ({ signal }) =>
+        read(
+          http.GET("/v1/performances/{performance}/suggestions", {
+            params: { path: { performance }, query: minPosition() },
+            signal,
+          }),
+        ),
+      staleTime: 30_000,
+    }),
+
+  /** Whose friends link it is; nothing if there is no such person. */
+  friendLink: (account_id: string) =>
+    queryOptions({
+      queryKey: ["mine", "friend-link", account_id],
+      queryFn: ({ signal }) =>
+        orNull(
+          read(http.GET("/v1/people", { params: { query: { account_id } }, signal })),
+          "unknown_account",
+          "invalid_query",
+        ),
+      staleTime: 60_000,
+    }),
+
   /** What a party's link shows; nothing if there is no such party. */
   partyLink: (performance: string, party: string) =>
     queryOptions({

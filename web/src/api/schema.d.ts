@@ -99,6 +99,67 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/v1/me/companions": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Who was in a party with one lately, the latest first: of one's last 50 parties, at most 20 people. Friends are in their
+         *     own list, and who was dismissed doesn't come up.
+         */
+        get: operations["my_companions"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/me/friends": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** One's friends, who asks to be one, and whom one has asked. */
+        get: operations["my_friends"];
+        put?: never;
+        /**
+         * Asks someone to be friends, or says yes to being asked.
+         * @description Two are friends when both have asked. Asking again within a day changes nothing.
+         */
+        post: operations["request_friend"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/me/friends/{account}/dismiss": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Declines, takes one's request back, or ends a friendship.
+         * @description The other isn't told. Whoever has asked remains someone who asked, as far as they see.
+         */
+        post: operations["dismiss_friend"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/v1/me/invitations": {
         parameters: {
             query?: never;
@@ -110,6 +171,23 @@ export interface paths {
         get: operations["my_invitations"];
         put?: never;
         post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/me/suggestions": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Says whether one may be suggested to others as a friend. At first one may not. */
+        post: operations["allow_suggestions"];
         delete?: never;
         options?: never;
         head?: never;
@@ -196,7 +274,7 @@ export interface paths {
             cookie?: never;
         };
         /**
-         * Finds someone by their exact nickname, to invite them.
+         * Finds someone by their exact nickname, or by their account, to invite them.
          * @description Counts against the caller's rate, so that nobody reads out the whole list of people by guessing.
          */
         get: operations["find_person"];
@@ -973,6 +1051,27 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/v1/performances/{performance}/suggestions": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Who has a page of the performance open now and allows being suggested; friends of friends first, at most 10.
+         * @description A friend counts as a way to others only if the friend allows being suggested too. Whoever has asked or dismissed one, or
+         *     was asked or dismissed by one, isn't suggested. Of a large crowd, some are looked at.
+         */
+        get: operations["suggested_friends"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/v1/plans": {
         parameters: {
             query?: never;
@@ -1170,6 +1269,16 @@ export interface components {
          * @description A person, opaque: names and e-mail addresses are never in the log.
          */
         AccountId: string;
+        /** @description Someone else, as far as others may see. */
+        Acquaintance: {
+            account_id: components["schemas"]["AccountId"];
+            nickname: string;
+        };
+        /** @description People that one may want as friends, or invite. */
+        Acquaintances: components["schemas"]["Standing"] & {
+            /** @description The likeliest first. */
+            people: components["schemas"]["Acquaintance"][];
+        };
         /**
          * @description How "so many seats together" is answered. A policy of the show.
          * @enum {string}
@@ -1704,6 +1813,17 @@ export interface components {
             account_id: components["schemas"]["AccountId"];
             nickname: string;
         };
+        /** @description One's friends, and who may become one. */
+        Friends: components["schemas"]["Standing"] & {
+            /** @description Whom one has asked and who hasn't said yes, the last first. */
+            asked: components["schemas"]["Acquaintance"][];
+            /** @description By nickname. */
+            friends: components["schemas"]["Acquaintance"][];
+            /** @description Who has asked one, the last first: the last 100. */
+            requests: components["schemas"]["Acquaintance"][];
+            /** @description Whether one may be suggested to others. */
+            suggestions_allowed: boolean;
+        };
         /**
          * Format: uuid
          * @description Seats kept for seconds.
@@ -1898,7 +2018,7 @@ export interface components {
              */
             seats: components["schemas"]["SeatIndex"][];
         };
-        /** @description Whom to invite: by account or by exact nickname, one of the two. */
+        /** @description Someone to invite, or to ask to be friends: by account or by exact nickname, one of the two. */
         NewInvitation: {
             account_id?: components["schemas"]["AccountId"] | null;
             /** @description The friend's nickname. */
@@ -2620,6 +2740,11 @@ export interface components {
              */
             waiting: number;
         };
+        /** @description Whether one may be suggested. */
+        Suggestions: {
+            /** @description Whether others who have a page of the same performance open may be shown one's nickname. */
+            allowed: boolean;
+        };
         /** @description What a party agreed on when it was made. It stays. */
         Terms: {
             /** @description How it pays. */
@@ -3221,6 +3346,494 @@ export interface operations {
             };
         };
     };
+    my_companions: {
+        parameters: {
+            query?: {
+                /** @description The answer covers the log at least up to this position: of a command's reply, say. Waits for it up to 5 seconds. */
+                min_position?: number;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Acquaintances"];
+                };
+            };
+            /**
+             * @description `invalid_query`: The address's parameters don't fit
+             *
+             *     `invalid_id`: An id in the address is malformed
+             *
+             *     `position_unknown`: That position isn't in the log
+             */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /**
+             * @description `unauthenticated`: You aren't signed in
+             *
+             *     `session_expired`: Your session has ended
+             */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `not_a_person`: Only a person's account can do this */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `internal`: Something went wrong on our side */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /**
+             * @description `projection_behind`: The page is still catching up
+             *
+             *     `projection_parked`: Part of this page can't be shown right now
+             *
+             *     `busy`: Very many people are here right now
+             *
+             *     `unavailable`: The service is unavailable for a moment
+             */
+            503: {
+                headers: {
+                    /** @description Seconds after which to try again. */
+                    "Retry-After"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    my_friends: {
+        parameters: {
+            query?: {
+                /** @description The answer covers the log at least up to this position: of a command's reply, say. Waits for it up to 5 seconds. */
+                min_position?: number;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Friends"];
+                };
+            };
+            /**
+             * @description `invalid_query`: The address's parameters don't fit
+             *
+             *     `invalid_id`: An id in the address is malformed
+             *
+             *     `position_unknown`: That position isn't in the log
+             */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /**
+             * @description `unauthenticated`: You aren't signed in
+             *
+             *     `session_expired`: Your session has ended
+             */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `not_a_person`: Only a person's account can do this */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `internal`: Something went wrong on our side */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /**
+             * @description `projection_behind`: The page is still catching up
+             *
+             *     `projection_parked`: Part of this page can't be shown right now
+             *
+             *     `busy`: Very many people are here right now
+             *
+             *     `unavailable`: The service is unavailable for a moment
+             */
+            503: {
+                headers: {
+                    /** @description Seconds after which to try again. */
+                    "Retry-After"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    request_friend: {
+        parameters: {
+            query?: never;
+            header: {
+                /**
+                 * @description A key of the client's choice, new for each command and the same for its retries: 1 to 255 visible ASCII characters.
+                 *     The same key gets the same answer for at least 24 hours; with another command it is refused.
+                 * @example 01980d2e-7f3a-7cc1-9d53-0c9a5b1f4e11
+                 */
+                "Idempotency-Key": string;
+                /** @description W3C trace context. */
+                traceparent?: string | null;
+            };
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["NewInvitation"];
+            };
+        };
+        responses: {
+            /** @description They are asked, or friends. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Answer_DoneReply"];
+                };
+            };
+            /**
+             * @description `idempotency_key_missing`: The request has no Idempotency-Key
+             *
+             *     `idempotency_key_invalid`: The Idempotency-Key is malformed
+             *
+             *     `invalid_id`: An id in the address is malformed
+             *
+             *     `bad_json`: The request can't be read
+             */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /**
+             * @description `unauthenticated`: You aren't signed in
+             *
+             *     `session_expired`: Your session has ended
+             */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /**
+             * @description `origin_refused`: The request came from another site and was refused
+             *
+             *     `forbidden`: You aren't allowed to do this
+             *
+             *     `not_a_person`: Only a person's account can do this
+             */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `unknown_account`: There is no such person */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /**
+             * @description `friends_full`: You have too many friends
+             *
+             *     `friend_changes_limit`: No more changes of friends today
+             */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `too_large`: What was sent is too large */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `unsupported_media_type`: This format isn't supported */
+            415: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /**
+             * @description `idempotency_key_reused`: This Idempotency-Key was used for another request
+             *
+             *     `self_friend`: You can't be your own friend
+             *
+             *     `invalid`: A value is out of its bounds
+             *
+             *     `invalid_body`: The request's content doesn't fit
+             */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `too_many_requests`: Too many requests */
+            429: {
+                headers: {
+                    /** @description Seconds after which to try again. */
+                    "Retry-After"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `internal`: Something went wrong on our side */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /**
+             * @description `busy`: Very many people are here right now
+             *
+             *     `timeout`: The answer takes too long
+             *
+             *     `unavailable`: The service is unavailable for a moment
+             */
+            503: {
+                headers: {
+                    /** @description Seconds after which to try again. */
+                    "Retry-After"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    dismiss_friend: {
+        parameters: {
+            query?: never;
+            header: {
+                /**
+                 * @description A key of the client's choice, new for each command and the same for its retries: 1 to 255 visible ASCII characters.
+                 *     The same key gets the same answer for at least 24 hours; with another command it is refused.
+                 * @example 01980d2e-7f3a-7cc1-9d53-0c9a5b1f4e11
+                 */
+                "Idempotency-Key": string;
+                /** @description W3C trace context. */
+                traceparent?: string | null;
+            };
+            path: {
+                account: components["schemas"]["AccountId"];
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description They aren't friends. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Answer_DoneReply"];
+                };
+            };
+            /**
+             * @description `idempotency_key_missing`: The request has no Idempotency-Key
+             *
+             *     `idempotency_key_invalid`: The Idempotency-Key is malformed
+             *
+             *     `invalid_id`: An id in the address is malformed
+             */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /**
+             * @description `unauthenticated`: You aren't signed in
+             *
+             *     `session_expired`: Your session has ended
+             */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /**
+             * @description `origin_refused`: The request came from another site and was refused
+             *
+             *     `forbidden`: You aren't allowed to do this
+             *
+             *     `not_a_person`: Only a person's account can do this
+             */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `unknown_account`: There is no such person */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `friend_changes_limit`: No more changes of friends today */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /**
+             * @description `idempotency_key_reused`: This Idempotency-Key was used for another request
+             *
+             *     `self_friend`: You can't be your own friend
+             */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `too_many_requests`: Too many requests */
+            429: {
+                headers: {
+                    /** @description Seconds after which to try again. */
+                    "Retry-After"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `internal`: Something went wrong on our side */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /**
+             * @description `busy`: Very many people are here right now
+             *
+             *     `timeout`: The answer takes too long
+             *
+             *     `unavailable`: The service is unavailable for a moment
+             */
+            503: {
+                headers: {
+                    /** @description Seconds after which to try again. */
+                    "Retry-After"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
     my_invitations: {
         parameters: {
             query?: {
@@ -3299,6 +3912,161 @@ export interface operations {
              *     `projection_parked`: Part of this page can't be shown right now
              *
              *     `busy`: Very many people are here right now
+             *
+             *     `unavailable`: The service is unavailable for a moment
+             */
+            503: {
+                headers: {
+                    /** @description Seconds after which to try again. */
+                    "Retry-After"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    allow_suggestions: {
+        parameters: {
+            query?: never;
+            header: {
+                /**
+                 * @description A key of the client's choice, new for each command and the same for its retries: 1 to 255 visible ASCII characters.
+                 *     The same key gets the same answer for at least 24 hours; with another command it is refused.
+                 * @example 01980d2e-7f3a-7cc1-9d53-0c9a5b1f4e11
+                 */
+                "Idempotency-Key": string;
+                /** @description W3C trace context. */
+                traceparent?: string | null;
+            };
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["Suggestions"];
+            };
+        };
+        responses: {
+            /** @description It is so. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Answer_DoneReply"];
+                };
+            };
+            /**
+             * @description `idempotency_key_missing`: The request has no Idempotency-Key
+             *
+             *     `idempotency_key_invalid`: The Idempotency-Key is malformed
+             *
+             *     `invalid_id`: An id in the address is malformed
+             *
+             *     `bad_json`: The request can't be read
+             */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /**
+             * @description `unauthenticated`: You aren't signed in
+             *
+             *     `session_expired`: Your session has ended
+             */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /**
+             * @description `origin_refused`: The request came from another site and was refused
+             *
+             *     `forbidden`: You aren't allowed to do this
+             *
+             *     `not_a_person`: Only a person's account can do this
+             */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `unknown_account`: There is no such person */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `too_large`: What was sent is too large */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `unsupported_media_type`: This format isn't supported */
+            415: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /**
+             * @description `idempotency_key_reused`: This Idempotency-Key was used for another request
+             *
+             *     `invalid_body`: The request's content doesn't fit
+             */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `too_many_requests`: Too many requests */
+            429: {
+                headers: {
+                    /** @description Seconds after which to try again. */
+                    "Retry-After"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `internal`: Something went wrong on our side */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /**
+             * @description `busy`: Very many people are here right now
+             *
+             *     `timeout`: The answer takes too long
              *
              *     `unavailable`: The service is unavailable for a moment
              */
@@ -3596,9 +4364,11 @@ export interface operations {
     };
     find_person: {
         parameters: {
-            query: {
+            query?: {
                 /** @description The whole nickname. */
-                nickname: string;
+                nickname?: string;
+                /** @description The account; give one of the two. */
+                account_id?: components["schemas"]["AccountId"];
             };
             header?: never;
             path?: never;
@@ -9417,6 +10187,95 @@ export interface operations {
             };
             /** @description `unknown_performance`: There is no such performance, or it isn't on sale */
             404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `internal`: Something went wrong on our side */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /**
+             * @description `projection_behind`: The page is still catching up
+             *
+             *     `projection_parked`: Part of this page can't be shown right now
+             *
+             *     `busy`: Very many people are here right now
+             *
+             *     `unavailable`: The service is unavailable for a moment
+             */
+            503: {
+                headers: {
+                    /** @description Seconds after which to try again. */
+                    "Retry-After"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    suggested_friends: {
+        parameters: {
+            query?: {
+                /** @description The answer covers the log at least up to this position: of a command's reply, say. Waits for it up to 5 seconds. */
+                min_position?: number;
+            };
+            header?: never;
+            path: {
+                performance: components["schemas"]["PerformanceId"];
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Acquaintances"];
+                };
+            };
+            /**
+             * @description `invalid_query`: The address's parameters don't fit
+             *
+             *     `invalid_id`: An id in the address is malformed
+             *
+             *     `position_unknown`: That position isn't in the log
+             */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /**
+             * @description `unauthenticated`: You aren't signed in
+             *
+             *     `session_expired`: Your session has ended
+             */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `not_a_person`: Only a person's account can do this */
+            403: {
                 headers: {
                     [name: string]: unknown;
                 };

@@ -20,6 +20,7 @@ function Invitations() {
   const mine = useQuery(queries.invitations());
   const open = mine.data?.invitations.filter(({ state }) => state === "invited") ?? [];
   const parties = mine.data?.parties ?? [];
+  const requests = useQuery(queries.friends()).data?.requests.length ?? 0;
   return (
     <Page title={t.titles.invitations} heading={t.titles.invitations} width="narrow">
       {mine.isPending && (
@@ -34,6 +35,19 @@ function Invitations() {
           <InvitationCard key={invitation.party_id} invitation={invitation} />
         ))}
       </div>
+      <Link
+        href={to.friends}
+        className="mt-6 flex items-center gap-4 rounded-2xl border border-line bg-panel p-4 hover:border-edge"
+      >
+        <PeopleIcon />
+        <span className="min-w-0 flex-1 font-semibold">{t.titles.friends}</span>
+        {requests > 0 && (
+          <span className="text-ink-2 text-sm">
+            {t.friends.requests}: {requests}
+          </span>
+        )}
+        <span className="text-sm font-semibold underline underline-offset-4">{t.friends.manage}</span>
+      </Link>
       {parties.length > 0 && (
         <section className="mt-10">
           <h2 className="mb-3 text-xl font-bold">{t.me.yourTeams}</h2>

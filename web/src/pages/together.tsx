@@ -9,11 +9,13 @@ import { useFormat, useT } from "../i18n";
 import { to } from "../routes";
 import { toast } from "../ui/announce";
 import { Button, ButtonLink } from "../ui/button";
+import { CopyLink } from "../ui/copy-link";
 import { Field, INPUT } from "../ui/field";
 import { Page } from "../ui/page";
 import { Failed, FailureNotice, Loading, Notice, Skeleton } from "../ui/states";
 import { useAction } from "../ui/use-action";
 import { useJoin } from "./join";
+import { KnownPeople } from "./known-people";
 import { peopleOf } from "./party";
 import { RequireAccount } from "./require-account";
 
@@ -78,9 +80,12 @@ function Panel({
       <Members me={me} party={party} />
       {party && <p className="text-ink-2 text-sm">{t.together.pays[party.terms.pays]}</p>}
       {!party && !link && <Start performance={performance} party={fresh} />}
-      {party && !party.frozen && <ShareLink performance={performance} party={party.party_id} />}
+      {party && !party.frozen && (
+        <CopyLink label={t.together.link} hint={t.together.linkHint} path={to.together(performance, party.party_id)} />
+      )}
       {party?.frozen ? <InLine performance={performance} /> : null}
       {!party?.frozen && leads && <Invite performance={performance} party={party?.party_id ?? fresh} me={me} />}
+      {!party?.frozen && leads && <KnownPeople performance={performance} party={party} fresh={fresh} />}
       {party && !party.frozen && leads && <JoinTogether performance={performance} party={party} />}
       {party && !party.frozen && !leads && <Follow performance={performance} party={party} />}
     </div>
@@ -174,28 +179,6 @@ function Start({ performance, party }: { performance: string; party: string }) {
   );
 }
 
-/** The party's address, to be sent to friends. */
-function ShareLink({ performance, party }: { performance: string; party: string }) {
-  const t = useT();
-  const link = location.origin + to.together(performance, party);
-  const copy = async () => {
-    await navigator.clipboard.writeText(link);
-    toast(t.together.copied);
-  };
-  return (
-    <section className="rounded-card border border-line bg-panel p-5">
-      <h2 className="mb-3 font-bold text-lg">{t.together.link}</h2>
-      <div className="flex gap-2">
-        <input aria-label={t.together.link} readOnly value={link} className={INPUT} />
-        <Button tone="ink" className="shrink-0" onClick={() => void copy().catch(() => undefined)}>
-          {t.together.copy}
-        </Button>
-      </div>
-      <p className="mt-2 text-ink-2 text-sm">{t.together.linkHint}</p>
-    </section>
-  );
-}
-
 export function InvitationCard({ invitation }: { invitation: Invitation }) {
   const t = useT();
   const format = useFormat();
@@ -284,7 +267,7 @@ function Invite({ performance, party, me }: { performance: string; party: string
   const submit = (event: FormEvent) => {
     event.preventDefault();
     void action.run(async () => {
-      await commands.invite(performance, party, name.trim());
+      await commands.invite(performance, party, { nickname: name.trim() });
       await client.invalidateQueries(queries.invitations());
       toast(t.together.invited(name.trim()));
       setName("");

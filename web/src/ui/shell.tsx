@@ -188,10 +188,12 @@ function Account({ name }: { name: string }) {
   );
 }
 
-/** How many invitations wait for an answer. */
-export function useOpenInvitations(): number {
-  const { data } = useQuery({ ...queries.invitations(), enabled: Boolean(useQuery(queries.me()).data) });
-  return data?.invitations.filter(({ state }) => state === "invited").length ?? 0;
+/** How many invitations and requests to be friends wait for an answer. */
+function useOpenInvitations(): number {
+  const enabled = Boolean(useQuery(queries.me()).data);
+  const invitations = useQuery({ ...queries.invitations(), enabled }).data?.invitations ?? [];
+  const requests = useQuery({ ...queries.friends(), enabled }).data?.requests ?? [];
+  return invitations.filter(({ state }) => state === "invited").length + requests.length;
 }
 
 function InvitationsBadge() {

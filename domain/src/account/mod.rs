@@ -1,10 +1,15 @@
-//! A person's account: opened, the role it has. Names, e-mail addresses and passwords are never here (they are rows
-//! that can be erased).
+//! A person's account: opened, the role it has, whom it wants as friends. Names, e-mail addresses and passwords are never
+//! here (they are rows that can be erased).
+
+mod friends;
+
+pub use friends::{Friendship, Word};
 
 use crate::event::{Actor, Ask};
 use crate::refusal::{Reason, Refusal, refuse};
 use crate::{AccountId, Timestamp};
 use cqrs_es::event_sink::EventSink;
+use friends::Friends;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
@@ -38,11 +43,33 @@ pub enum Event {
         /// The role it has from now on.
         role: Role,
     },
+    /// The account wants to be another's friend: it asks, or says yes to being asked.
+    FriendRequested {
+        /// Whose.
+        friend: AccountId,
+        /// When.
+        at: Timestamp,
+    },
+    /// The account doesn't want to be another's friend: it declines, takes its request back, or ends the friendship.
+    FriendDismissed {
+        /// Whose.
+        friend: AccountId,
+        /// When.
+        at: Timestamp,
+    },
+    /// Whether the account may be suggested to others as a friend. At first it may not.
+    SuggestionsAllowed {
+        /// Whether it may.
+        allowed: bool,
+    },
 }
 
 crate::event::stored_events! {
     AccountOpened = "1",
     RoleGranted = "1",
+    FriendRequested = "1",
+    FriendDismissed = "1",
+    SuggestionsAllowed = "1",
 }
 
 /// What may be asked of an account.
@@ -59,6 +86,21 @@ pub enum Command {
         /// The role.
         role: Role,
     },
+    /// Asks someone to be friends, or says yes to being asked. Whether there is such an account is the asker's to know.
+    RequestFriend {
+        /// Whom.
+        friend: AccountId,
+    },
+    /// Declines, takes a request back, or ends a friendship.
+    DismissFriend {
+        /// Whose.
+        friend: AccountId,
+    },
+    /// Says whether one may be suggested to others as a friend.
+    AllowSuggestions {
+        /// Whether one may.
+        allowed: bool,
+    },
 }
 
 impl Command {
@@ -68,6 +110,9 @@ impl Command {
         match self {
             Command::OpenAccount { .. } => "open_account",
             Command::GrantRole { .. } => "grant_role",
+            Command::RequestFriend { .. } => "request_friend",
+            Command::DismissFriend { .. } => "dismiss_friend",
+            Command::AllowSuggestions { .. } => "allow_suggestions",
         }
     }
 }
@@ -79,6 +124,8 @@ pub struct Account {
     sequence: u64,
     opened: bool,
     role: Role,
+    friends: Friends,
+    suggestible: bool,
 }
 
 impl Account {
@@ -121,6 +168,15 @@ impl Account {
                 assert!(self.role != *role, "{account} gets a role that it has");
                 self.role = *role;
             }
+            Event::FriendRequested { friend, at } => {
+                assert!(self.opened && self.id != *friend, "{} wants {friend} as a friend", self.id);
+                self.friends.requested(*friend, *at);
+            }
+            Event::FriendDismissed { friend, at } => self.friends.dismissed(*friend, *at),
+            Event::SuggestionsAllowed { allowed } => {
+                assert!(self.suggestible != *allowed, "{} says again whether it may be suggested", self.id);
+                self.suggestible = *allowed;
+            }
         }
     }
 
@@ -133,6 +189,9 @@ impl Account {
         match command {
             Command::OpenAccount { account } => self.open(actor, *account, now),
             Command::GrantRole { role } => self.grant(*role),
+            Command::RequestFriend { friend } => self.friends.request(self.own(actor)?, *friend, now),
+            Command::DismissFriend { friend } => self.friends.dismiss(self.own(actor)?, *friend, now),
+            Command::AllowSuggestions { allowed } => self.allow(actor, *allowed),
         }
     }
 
@@ -155,6 +214,26 @@ impl Account {
             return Ok(Vec::new());
         }
         Ok(vec![Event::RoleGranted { account: self.id, role }])
+    }
+
+    fn allow(&self, actor: Actor, allowed: bool) -> Result<Vec<Event>, Refusal> {
+        self.own(actor)?;
+        if self.suggestible == allowed {
+            return Ok(Vec::new());
+        }
+        Ok(vec![Event::SuggestionsAllowed { allowed }])
+    }
+
+    /// The account itself, where nobody else may ask.
+    fn own(&self, actor: Actor) -> Result<AccountId, Refusal> {
+        let person = actor.person()?;
+        if person != self.id {
+            return refuse(Reason::Forbidden, "whom an account wants as friends is its own to say");
+        }
+        if !self.opened {
+            return refuse(Reason::UnknownAccount, format!("account {} was never opened", self.id));
+        }
+        Ok(person)
     }
 }
 
