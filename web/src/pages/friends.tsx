@@ -54,7 +54,7 @@ function Circle({ me }: { me: Me }) {
   return (
     <div className="grid gap-5">
       <Lists mine={mine.data} />
-      <AskByName />
+      <AskByName requests={mine.data.requests} />
       <OwnLink me={me} />
       <Companions asked={mine.data.asked} />
       <Allow allowed={mine.data.suggestions_allowed} />
@@ -132,17 +132,21 @@ function People({
   );
 }
 
-function AskByName() {
+function AskByName({ requests }: { requests: readonly Acquaintance[] }) {
   const t = useT();
   const [name, setName] = useState("");
   const { busy, failure, say } = useFriends();
   const submit = (event: FormEvent) => {
     event.preventDefault();
     const nickname = name.trim();
-    void say(async () => {
-      await commands.requestFriend({ nickname });
-      setName("");
-    }, t.friends.sent(nickname));
+    const asksMe = requests.some((one) => one.nickname === nickname);
+    void say(
+      async () => {
+        await commands.requestFriend({ nickname });
+        setName("");
+      },
+      asksMe ? t.friends.nowFriends(nickname) : t.friends.sent(nickname),
+    );
   };
   return (
     <form onSubmit={submit} className="grid gap-3 rounded-card border border-line bg-panel p-5">
