@@ -48,7 +48,12 @@ async fn run(pool: PgPool, mut inbox: mpsc::Receiver<Wanted>) {
     while inbox.recv_many(&mut wanted, LOADS_AT_ONCE).await > 0 {
         let units: Vec<UnitId> = wanted.iter().map(|wanted| wanted.unit).collect();
         match read(&pool, &units).await {
-            Ok(found) => wanted.drain(..).zip(found).for_each(|(wanted, found)| drop(found.map(|found| wanted.answer.send(found)))),
+            Ok(found) => {
+                for (wanted, found) in wanted.drain(..).zip(found) {
+                    let Some(found) = found else { continue };
+                    drop(wanted.answer.send(found)); // who asked may have gone
+                }
+            }
             Err(error) => {
                 let units = units.len();
                 tracing::warn!(units, error = &error as &dyn std::error::Error, "units could not be loaded together");
