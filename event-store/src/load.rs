@@ -67,7 +67,7 @@ pub async fn unit(pool: &PgPool, id: UnitId) -> Result<Loaded, StoreError> {
 }
 
 /// Units of one stream each (people, wallets, shows), all read by one statement. `None` for one that isn't short, or can't
-/// be read: [`unit`] loads it, or says why not.
+/// be read: [`unit()`] loads it, or says why not.
 ///
 /// # Errors
 /// If Postgres can't be asked.

@@ -22,7 +22,7 @@ use utoipa::ToSchema;
 const ACTS_MAX: u32 = 100;
 
 /// The events by which a line is steered.
-const STEERING: [&str; 6] = ["LinePaused", "LineResumed", "DrainBegun", "LimitsChanged", "EvictionOrdered", "BeaconGiven"];
+const STEERING: [&str; 7] = ["LinePaused", "LineResumed", "DrainBegun", "LimitsChanged", "EvictionOrdered", "BeaconGiven", "SeedLost"];
 
 /// How a line stands, and what was done to it.
 #[derive(Debug, Serialize, ToSchema)]
@@ -114,6 +114,13 @@ pub(crate) enum Deed {
         /// What it is.
         source: String,
     },
+    /// The draw's seed is lost: a beacon alone decides.
+    LostSeed {
+        /// Which beacon.
+        source: String,
+        /// Why.
+        reason: String,
+    },
 }
 
 type Row = (String, i64, Option<i64>, i64, i64, i64);
@@ -189,6 +196,7 @@ fn deed(event: Event) -> Option<Deed> {
         Line::LimitsChanged { capacity, admissions_per_minute, reason } => Deed::Limited { capacity, admissions_per_minute, reason },
         Line::EvictionOrdered { number, reason, .. } => Deed::Evicted { number, reason },
         Line::BeaconGiven { value, source } => Deed::GaveBeacon { value, source },
+        Line::SeedLost { beacon_source, reason } => Deed::LostSeed { source: beacon_source, reason },
         _ => return None,
     })
 }

@@ -471,6 +471,8 @@ async fn a_line_whose_seed_is_lost_goes_on_by_a_beacon_and_everybody_is_told() -
 
     let reading = TestReading::start(&api.db, None).await;
     reading.is_the_fold_of_the_log().await;
+    let steered = reading.get_as(organiser.account, &format!("/v1/performances/{performance}/line/steering")).await.ok();
+    assert_eq!((&steered["acts"][1]["did"], &steered["acts"][1]["reason"]), (&json!("lost_seed"), &json!("the disk is gone")));
     let (id, url) = (performance.to_string(), reading.url.clone());
     let asked = recompute(&[&id, "--url", &url]).await;
     assert!(asked.status.success(), "{}", told(&asked));

@@ -1664,6 +1664,13 @@ export interface components {
             source: string;
             /** @description What it says. */
             value: string;
+        } | {
+            /** @enum {string} */
+            did: "lost_seed";
+            /** @description Why. */
+            reason: string;
+            /** @description Which beacon. */
+            source: string;
         };
         /** @description 32 bytes: a SHA-256, or a seed. Written as 64 hex digits (in snapshots, as the bytes). */
         Digest: string;

@@ -377,6 +377,8 @@ function deed(act: LineAct, words: ReturnType<typeof useMore>["run"], number: (v
       return words.did.evicted(number(act.number));
     case "gave_beacon":
       return words.did.gave_beacon(act.value, act.source);
+    case "lost_seed":
+      return words.did.lost_seed(act.source);
     default:
       return words.did[act.did];
   }

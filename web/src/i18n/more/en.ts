@@ -176,6 +176,7 @@ export const enMore: More = {
       limited: (capacity, rate) => `changed the limits: ${capacity} people inside at once; called in a minute: ${rate}`,
       evicted: (number) => `took the place of number ${number} away`,
       gave_beacon: (value, source) => `mixed in a value from outside: ${value} (${source})`,
+      lost_seed: (source) => `said that the seed is lost; ${source} decides instead`,
     },
     by: (who, when, position) => `${who} · ${when} · position ${position}`,
   },

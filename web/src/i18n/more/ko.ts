@@ -173,6 +173,7 @@ export const koMore = {
       limited: (capacity: string, rate: string) => `한도를 바꿨어요: 한꺼번에 ${capacity}명, 1분에 ${rate}`,
       evicted: (number: string) => `대기번호 ${number}의 자리를 거두었어요`,
       gave_beacon: (value: string, source: string) => `바깥의 값을 섞었어요: ${value} (${source})`,
+      lost_seed: (source: string) => `시드를 잃었다고 알리고, ${source} 값으로 추첨하기로 했어요`,
     },
     by: (who: string, when: string, position: string) => `${who} · ${when} · 기록 위치 ${position}`,
   },
