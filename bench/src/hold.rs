@@ -4,7 +4,7 @@ use crate::client::Connection;
 use crate::measure::{Ended, Figures, Measure, Window, round};
 use crate::server::{Running, ServerArgs};
 use crate::venue::{Venue, Wish, all_accepted};
-use crate::{Common, executor, pool, readers};
+use crate::{Common, cpu, executor, pool, readers};
 use anyhow::{Context, Result};
 use clap::Args;
 use serde_json::json;
@@ -73,6 +73,7 @@ pub(crate) async fn run(common: &Common, args: &HoldArgs) -> Result<Figures> {
     let before = log::head(&pool).await?.position;
     let measure = Measure::new(Window::after(WARM_UP, common.seconds));
     let load = Arc::new(Load { venue, tokens, measure, echo: args.echo });
+    let counting = tokio::spawn(cpu::per_event(pool.clone(), server.process(), load.measure.window()));
     match args.rate {
         0 => closed_loop(&server, &load, common.connections).await?,
         rate => open_loop(&server, &load, common.connections, rate).await?,
@@ -80,6 +81,9 @@ pub(crate) async fn run(common: &Common, args: &HoldArgs) -> Result<Figures> {
     let ended = Instant::now();
     all_accepted(load.measure.accepted(), load.measure.refused())?;
     let mut figures = load.measure.figures();
+    if !args.echo {
+        figures.extend(counting.await??);
+    }
     figures.insert("connections".into(), common.connections.into());
     if args.server.relay {
         readers::published(common, log::head(&pool).await?.position).await?;

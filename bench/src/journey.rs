@@ -3,14 +3,13 @@
 
 use crate::client::Connection;
 use crate::hold::{sign_in, touch};
-use crate::measure::{Ended, Figures, Measure, Window, round};
+use crate::measure::{Ended, Figures, Measure, Window};
 use crate::server::{Running, ServerArgs};
 use crate::venue::{SEATS, Venue, Wish};
-use crate::{Common, executor, pool, readers};
+use crate::{Common, cpu, executor, pool, readers};
 use anyhow::{Context, Result, ensure};
 use serde_json::json;
 use socketing_domain::{AccountId, BookingId, EntryId, HoldId, PaymentId};
-use socketing_event_store::log;
 use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -41,7 +40,7 @@ pub(crate) async fn run(common: &Common) -> Result<Figures> {
     touch(&server, &venue, &tokens).await?;
     readers::caught_up(common, &pool, &running).await?;
     let load = Arc::new(Load { venue, tokens, measure: Measure::new(Window::after(WARM_UP, common.seconds)) });
-    let counting = tokio::spawn(events_within(pool.clone(), load.measure.window()));
+    let counting = tokio::spawn(cpu::per_event(pool.clone(), server.process(), load.measure.window()));
     let mut fans = JoinSet::new();
     for _ in 0..common.connections {
         fans.spawn(fan(Connection::open(server.address()).await?, load.clone()));
@@ -49,21 +48,13 @@ pub(crate) async fn run(common: &Common) -> Result<Figures> {
     while let Some(ended) = fans.join_next().await {
         ended.context("a fan died")??;
     }
-    let events = counting.await??;
+    let counted = counting.await??;
     ensure!(load.measure.refused() == 0, "{} commands of a journey were refused", load.measure.refused());
     let mut figures = load.measure.figures();
-    figures.insert("events_per_s".into(), json!(round(events as f64 / common.seconds as f64)));
+    figures.extend(counted);
     figures.insert("connections".into(), common.connections.into());
     server.stop()?;
     Ok(figures)
-}
-
-/// Events that the log gained in the window.
-async fn events_within(pool: socketing_event_store::PgPool, window: Window) -> Result<u64> {
-    tokio::time::sleep_until(window.from.into()).await;
-    let before = log::head(&pool).await?.position;
-    tokio::time::sleep_until(window.until.into()).await;
-    Ok(log::head(&pool).await?.position - before)
 }
 
 async fn fan(mut connection: Connection, load: Arc<Load>) -> Result<()> {

@@ -3,6 +3,7 @@
 
 mod aging;
 mod client;
+mod cpu;
 mod engine;
 mod find;
 mod history;

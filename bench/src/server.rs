@@ -171,6 +171,10 @@ impl Running {
         Ok(Running { child, address: line.parse()? })
     }
 
+    pub(crate) fn process(&self) -> u32 {
+        self.child.id()
+    }
+
     pub(crate) const fn address(&self) -> SocketAddr {
         self.address
     }

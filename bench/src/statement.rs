@@ -1,8 +1,9 @@
 //! `statement`: the one statement of a batch, again and again, by one client that does nothing else: what the log itself
 //! can take, before anything decides.
 
+use crate::cpu;
 use crate::measure::{Figures, round};
-use anyhow::{Context, Result, bail};
+use anyhow::{Result, bail};
 use serde_json::json;
 use socketing_domain::Clock;
 use socketing_domain::event::{Event, StreamId};
@@ -25,7 +26,7 @@ pub(crate) async fn run(pool: &PgPool, rows: usize, seconds: u64) -> Result<Figu
     let mut latest = 0;
     let mut written: u64 = 0;
     let backend: i32 = sqlx::query_scalar("select pg_backend_pid()").fetch_one(&mut *connection).await?;
-    let cpu_before = cpu_s(backend)?;
+    let cpu_before = cpu::used_s(backend as u32)?;
     let (mut in_statement, begin) = (Duration::ZERO, Instant::now());
     while begin.elapsed() < Duration::from_secs(seconds) {
         let part = holds(performance, lease, latest, rows);
@@ -39,7 +40,7 @@ pub(crate) async fn run(pool: &PgPool, rows: usize, seconds: u64) -> Result<Figu
     }
     let mut figures = Figures::new();
     figures.insert("per_s".into(), json!(round(written as f64 / in_statement.as_secs_f64())));
-    figures.insert("backend_cpu_us_per_row".into(), json!(round((cpu_s(backend)? - cpu_before) * 1e6 / written as f64)));
+    figures.insert("backend_cpu_us_per_row".into(), json!(round((cpu::used_s(backend as u32)? - cpu_before) * 1e6 / written as f64)));
     figures.insert("rows".into(), rows.into());
     Ok(figures)
 }
@@ -83,12 +84,4 @@ fn holds(performance: PerformanceId, lease: Epoch, after: u64, rows: usize) -> P
         });
     }
     Part { lease, events, outcomes, due: None }
-}
-
-/// Seconds of processor time that a process has used: its `utime` and `stime`, in ticks of a hundredth.
-fn cpu_s(process: i32) -> Result<f64> {
-    let stat = std::fs::read_to_string(format!("/proc/{process}/stat")).context("reading the backend's processor time")?;
-    let after_name = stat.rsplit(')').next().unwrap_or_default();
-    let ticks: Vec<f64> = after_name.split_whitespace().skip(11).take(2).filter_map(|field| field.parse().ok()).collect();
-    Ok(ticks.iter().sum::<f64>() / 100.0)
 }

@@ -270,8 +270,10 @@ def _worth(name: str, figures: dict) -> float:
     benchmark = BENCHMARKS[name]
     if benchmark.figure:
         return figures["ratio_pgbench"]
+    if name.startswith("latency"):
+        return 1 / figures["p50_ms"]  # at a fixed rate there is nothing else
     for key, inverse in (("events_per_s", False), ("per_s", False), ("p50_ms", True), ("us_per_hold_1e6", True)):
-        if key in figures and not (name.startswith("latency") and key == "per_s"):
+        if key in figures:
             return 1 / figures[key] if inverse else figures[key]
     raise Stop(f"{name} has no figure to compare by.")
 
@@ -296,7 +298,7 @@ def _table(rows: list[dict]) -> None:
     for row in rows:
         row = {**row, "baseline": baseline.get(row["name"], {}).get("ratio_pgbench")}
         cell = lambda key, width: f"{row[key]:>{width}g}" if row.get(key) is not None else " " * width  # noqa: E731
-        more = {key: value for key, value in row.items() if key in ("relay_lag_s", "bytes_per_person", "process_bytes_per_person", "snapshot_ms", "spread", "ratio_hold", "backend_cpu_us_per_row")}
+        more = {key: value for key, value in row.items() if key in ("relay_lag_s", "bytes_per_person", "process_bytes_per_person", "snapshot_ms", "spread", "ratio_hold", "backend_cpu_us_per_row", "server_cpu_us_per_event", "postgres_cpu_us_per_event", "client_cpu_us_per_event", "closing_ms", "drawing_ms")}
         say(f"{row['name']:<18}{cell('per_s', 10)}{cell('events_per_s', 10)}{cell('p50_ms', 9)}{cell('p99_ms', 9)}{cell('ratio_pgbench', 11)}{cell('baseline', 10)}{cell('ratio_echo', 8)}  "
             + ", ".join(f"{key} {value:g}" for key, value in more.items()))
 
