@@ -65,6 +65,9 @@ pub(crate) async fn run(common: &Common, args: &HoldArgs) -> Result<Figures> {
         executor.stop().await;
         venue
     };
+    if args.server.relay {
+        readers::forget_copy(common).await?;
+    }
     let server = Running::start(common, &args.server)?;
     let tokens = sign_in(&pool, &venue.people).await?;
     touch(&server, &venue, &tokens).await?;

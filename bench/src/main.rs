@@ -163,6 +163,7 @@ async fn relay(common: &Common, events: u64) -> Result<Figures> {
     if missing > 0 {
         history::append(&pool, history::sale(PerformanceId::new(), (missing as usize).max(history::SALE_EVENTS_MIN))).await?;
     }
+    readers::forget_copy(common).await?;
     relay::measure(&pool, &client).await
 }
 

@@ -1,7 +1,7 @@
 //! Waiting for those who follow the log: nothing is measured while they still read what the preparation made.
 
-use crate::Common;
 use crate::server::ServerArgs;
+use crate::{Common, relay};
 use anyhow::{Context, Result};
 use socketing_event_store::{PgPool, checkpoint, log};
 use socketing_projections::health::standings;
@@ -28,11 +28,19 @@ pub(crate) async fn caught_up(common: &Common, pool: &PgPool, running: &ServerAr
     Ok(())
 }
 
+/// Forgets the copy of an earlier run's log, which the relay would rightly refuse to go on with.
+pub(crate) async fn forget_copy(common: &Common) -> Result<()> {
+    let client = relay::client(&common.nats_url).await?;
+    let jetstream = socketing_nats::jetstream(&client);
+    if socketing_nats::stream::find(&jetstream).await?.is_some() {
+        jetstream.delete_stream(socketing_nats::stream::STREAM).await.context("deleting the stream")?;
+    }
+    Ok(())
+}
+
 /// Returns when JetStream has everything up to this position.
 pub(crate) async fn published(common: &Common, position: u64) -> Result<()> {
-    let config = socketing_nats::NatsConfig { url: common.nats_url.clone(), name: "bench".into() };
-    let client = socketing_nats::connect(&config).await.context("connecting to NATS")?;
-    let jetstream = socketing_nats::jetstream(&client);
+    let jetstream = socketing_nats::jetstream(&relay::client(&common.nats_url).await?);
     loop {
         // The relay makes the stream when it starts.
         let stream = socketing_nats::stream::find(&jetstream).await.context("looking at the stream")?;

@@ -5,7 +5,7 @@ use anyhow::{Context, Result};
 use async_nats::Client;
 use serde_json::json;
 use socketing_event_store::{PgPool, log};
-use socketing_nats::{NatsConfig, Relay, StreamOptions, connect, is_connected, jetstream, stream};
+use socketing_nats::{NatsConfig, Relay, StreamOptions, connect, is_connected};
 use std::time::{Duration, Instant};
 use tokio_util::sync::CancellationToken;
 
@@ -24,12 +24,8 @@ pub(crate) async fn client(url: &str) -> Result<Client> {
     Ok(client)
 }
 
-/// Publishes the whole log of `pool`, from an empty stream to the last confirmation. The log must not grow meanwhile.
+/// Publishes the whole log of `pool` into a stream that isn't there yet, to the last confirmation. The log must not grow meanwhile.
 pub(crate) async fn measure(pool: &PgPool, client: &Client) -> Result<Figures> {
-    let context = jetstream(client);
-    if stream::find(&context).await?.is_some() {
-        context.delete_stream(stream::STREAM).await?;
-    }
     let events = log::head(pool).await?.position;
     let relay = Relay::new(pool.clone(), client, StreamOptions::default(), None);
     let (mut status, shutdown) = (relay.status(), CancellationToken::new());

@@ -37,6 +37,10 @@ const POLL: Duration = Duration::from_millis(100);
 /// How often a relay that found another history looks whether an operator has mended it.
 const OTHER_HISTORY_POLL: Duration = Duration::from_secs(5);
 
+/// A page is read so long after the one before, unless there is more already: what comes alone goes out at once, and what
+/// comes in a stream is woken for once every few commits, here and at every reader.
+const PACE: Duration = Duration::from_millis(5);
+
 /// Pages of the log that are read ahead of what is published.
 const PAGES_AHEAD: usize = 2;
 /// While the relay catches up, it says so this often.
@@ -435,6 +439,7 @@ async fn read_ahead(
     pages: mpsc::Sender<Result<Page, Interruption>>,
 ) {
     loop {
+        let began = Instant::now();
         let page = match checkpoint::read_on(&pool, &from, PAGE_EVENTS_MAX).await {
             Ok(Ok(page)) => Ok(page),
             Ok(Err(mismatch)) => Err(Interruption::HistoryReplaced(mismatch)),
@@ -451,7 +456,10 @@ async fn read_ahead(
             return;
         }
         match reached {
-            Some(true) => drop(timeout(POLL, woken(&mut wake, from.position)).await),
+            Some(true) => {
+                drop(timeout(POLL, woken(&mut wake, from.position)).await);
+                sleep_until(began + PACE).await;
+            }
             Some(false) => {}
             None => return,
         }

@@ -119,7 +119,8 @@ def _checkout(layout: Layout, revision: str) -> Path:
         subprocess.call(["git", "-C", PROJECT, "worktree", "remove", "--force", folder], stderr=subprocess.DEVNULL)
         shutil.rmtree(folder, ignore_errors=True)
     run("git worktree", ["git", "-C", PROJECT, "worktree", "add", "--detach", folder, revision], log=layout.logs / "bench-checkout.log")
-    shutil.copytree(rust.target_folder(), folder / "target", symlinks=True)
+    # Not what only this state's own packages need.
+    shutil.copytree(rust.target_folder(), folder / "target", symlinks=True, ignore=shutil.ignore_patterns("incremental", "doc", "nextest"))
     return folder
 
 

@@ -36,7 +36,7 @@ pub const ALARM_RECHECK: Duration = Duration::from_secs(10);
 
 /// A batch begins so long after the one before, unless that was a big one: what comes alone is shown at once, and what comes
 /// in a stream doesn't get a transaction for each event, eight times over, on the cores that decide commands.
-const PACE: Duration = Duration::from_millis(20);
+const PACE: Duration = Duration::from_millis(40);
 /// Events of a batch that is big: there is more where it came from.
 const BIG_BATCH: usize = BATCH_EVENTS_MAX / 4;
 /// How often a projection that has nothing to do looks whether somebody has set it back to be folded anew. While it has
