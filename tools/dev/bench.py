@@ -71,9 +71,12 @@ def bench(layout: Layout, arguments: list[str]) -> None:
             program = build(this, layout, PROJECT)
         bench_run = Runs(layout, as_json, runs_max)
         if compare is not None:
-            with step(f"Program as of {compare}") as this:
-                before = build(this, layout, _checkout(layout, compare))
-            bench_run.compare(names, before, program)
+            try:
+                with step(f"Program as of {compare}") as this:
+                    before = build(this, layout, _checkout(layout, compare))
+                bench_run.compare(names, before, program)
+            finally:
+                _forget(_before(layout))  # gigabytes, and made anew each time
         else:
             bench_run.all(names, program)
 
@@ -86,7 +89,8 @@ def _arguments(arguments: list[str]) -> tuple[list[str], bool, Optional[str], in
         if word == "--json":
             as_json = True
         elif word == "--compare":
-            compare = rest.pop(0) if rest and rest[0] not in BENCHMARKS else "HEAD~1"
+            named = bool(rest) and rest[0] not in BENCHMARKS and not rest[0].startswith("-")
+            compare = rest.pop(0) if named else "HEAD~1"
         elif word == "--runs":
             runs_max = _count(rest.pop(0) if rest else "")
         elif word in BENCHMARKS or word == "chaos":
@@ -112,12 +116,20 @@ def build(this, layout: Layout, project: Path) -> Path:
     return target / "debug" / "socketing-bench"
 
 
-def _checkout(layout: Layout, revision: str) -> Path:
-    """An earlier state of the project, with the dependencies that are built already."""
-    folder = layout.data / "bench-before"
+def _before(layout: Layout) -> Path:
+    return layout.data / "bench-before"
+
+
+def _forget(folder: Path) -> None:
     if folder.exists():
         subprocess.call(["git", "-C", PROJECT, "worktree", "remove", "--force", folder], stderr=subprocess.DEVNULL)
         shutil.rmtree(folder, ignore_errors=True)
+
+
+def _checkout(layout: Layout, revision: str) -> Path:
+    """An earlier state of the project, with the dependencies that are built already."""
+    folder = _before(layout)
+    _forget(folder)  # left by one that was killed
     run("git worktree", ["git", "-C", PROJECT, "worktree", "add", "--detach", folder, revision], log=layout.logs / "bench-checkout.log")
     # Not what only this state's own packages need.
     shutil.copytree(rust.target_folder(), folder / "target", symlinks=True, ignore=shutil.ignore_patterns("incremental", "doc", "nextest"))
