@@ -1,2 +1,2 @@
 -- A fan may ask which holds were refused, and because of what: few of all outcomes, found by who asks.
-create index command_log_refused_holds on command_log (unit, actor) where command in ('hold_seats', 'hold_best') and status >= 400;
+create index command_log_refused_holds on command_log (unit, actor) where command = 'hold_seats' and status >= 400;

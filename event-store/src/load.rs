@@ -66,12 +66,28 @@ pub async fn unit(pool: &PgPool, id: UnitId) -> Result<Loaded, StoreError> {
     catch_up(pool, id, start, head).await
 }
 
-/// Units of one stream each (people, wallets, shows), all read by one statement. `None` for one that isn't short, or can't
-/// be read: [`unit()`] loads it, or says why not.
+/// The events of a unit of one short stream, unread.
+pub struct Short {
+    unit: UnitId,
+    page: Page,
+}
+
+impl Short {
+    /// The unit as the log has it: for whoever asked for it to do, since an event that breaks an invariant ends who folds.
+    ///
+    /// # Errors
+    /// If an event can't be read.
+    pub fn fold(self) -> Result<Loaded, StoreError> {
+        fold(Loaded::nothing(self.unit), self.page)
+    }
+}
+
+/// Units of one stream each (people, wallets, shows), all read by one statement, in the order given. `None` for one that
+/// isn't short, which [`unit()`] loads.
 ///
 /// # Errors
 /// If Postgres can't be asked.
-pub async fn short_units(connection: &mut PgConnection, ids: &[UnitId]) -> Result<Vec<Option<Loaded>>, StoreError> {
+pub async fn short_units(connection: &mut PgConnection, ids: &[UnitId]) -> Result<Vec<Option<Short>>, StoreError> {
     let streams: Vec<Option<StreamId>> = ids.iter().map(only_stream).collect();
     let types: Vec<Option<&str>> = streams.iter().map(|stream| stream.map(|stream| stream.aggregate_type())).collect();
     let names: Vec<String> = ids.iter().map(|id| id.id().to_string()).collect();
@@ -90,19 +106,14 @@ pub async fn short_units(connection: &mut PgConnection, ids: &[UnitId]) -> Resul
     .map_err(StoreError::query("load short units"))?;
     let mut pages: Vec<Page> = ids.iter().map(|_| Page::new()).collect();
     for row in rows {
-        let unreadable = StoreError::query("read short units");
-        let (position, nth) = match (row.try_get::<i64, _>(0), row.try_get::<i64, _>("nth")) {
-            (Ok(position), Ok(nth)) => (log::unsigned(position), nth as usize - 1),
-            (Err(error), _) | (_, Err(error)) => return Err(unreadable(error)),
-        };
+        let place = row.try_get("nth").and_then(|nth: i64| Ok((nth as usize - 1, log::unsigned(row.try_get(0)?))));
+        let (nth, position) = place.map_err(StoreError::query("read short units"))?;
         pages[nth].extend(streams[nth].map(|stream| (Name::Stream(stream), position, row)));
     }
-    let units = ids.iter().zip(&streams).zip(pages);
-    Ok(units.map(|((id, stream), page)| stream.and_then(|_| short_unit(*id, page))).collect())
-}
-
-fn short_unit(id: UnitId, page: Page) -> Option<Loaded> {
-    (page.len() <= SHORT_EVENTS_MAX).then(|| fold(Loaded::nothing(id), page).ok()).flatten()
+    let short = |((unit, stream), page): ((&UnitId, &Option<StreamId>), Page)| {
+        (stream.is_some() && page.len() <= SHORT_EVENTS_MAX).then_some(Short { unit: *unit, page })
+    };
+    Ok(ids.iter().zip(&streams).zip(pages).map(short).collect())
 }
 
 /// The stream of a unit that has just one.

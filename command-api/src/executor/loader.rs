@@ -19,9 +19,9 @@ struct Wanted {
     answer: oneshot::Sender<Found>,
 }
 
-/// A unit as the log has it, with the short digests of all keys that were recorded for it.
+/// A unit's events, with the short digests of all keys that were recorded for it.
 pub(super) struct Found {
-    pub(super) loaded: load::Loaded,
+    pub(super) short: load::Short,
     pub(super) keys: Vec<u64>,
 }
 
@@ -32,7 +32,8 @@ impl Loader {
         Loader { wanted }
     }
 
-    /// The unit, read after this call; `None` if it has to be loaded by itself, because it isn't short or something failed.
+    /// The unit's events, read after this call; `None` if it has to be loaded by itself, because it isn't short or something
+    /// failed.
     pub(super) async fn load(&self, unit: UnitId) -> Option<Found> {
         if matches!(unit, UnitId::Performance(_)) {
             return None;
@@ -63,13 +64,13 @@ async fn run(pool: PgPool, mut inbox: mpsc::Receiver<Wanted>) {
     }
 }
 
-/// The state first, then the keys: nothing can be recorded in between, the shards being ours.
+/// The events first, then the keys: nothing can be recorded in between, the shards being ours.
 async fn read(pool: &PgPool, units: &[UnitId]) -> Result<Vec<Option<Found>>, StoreError> {
     let mut connection = pool.acquire().await.map_err(StoreError::query("connect to load units"))?;
-    let loaded = load::short_units(&mut connection, units).await?;
+    let short = load::short_units(&mut connection, units).await?;
     let ids: Vec<_> = units.iter().map(UnitId::id).collect();
     let keys = command_log::keys_of_many(&mut connection, &ids, KEYS_AT_ONCE + 1).await;
     let keys = keys.map_err(StoreError::query("read the recorded keys of units"))?;
-    let found = loaded.into_iter().zip(keys);
-    Ok(found.map(|(loaded, keys)| loaded.filter(|_| keys.len() <= KEYS_AT_ONCE).map(|loaded| Found { loaded, keys })).collect())
+    let found = short.into_iter().zip(keys);
+    Ok(found.map(|(short, keys)| short.filter(|_| keys.len() <= KEYS_AT_ONCE).map(|short| Found { short, keys })).collect())
 }

@@ -467,8 +467,8 @@ impl Writer {
     }
 
     async fn read(&self, epoch: i64) -> Result<Loaded, StoreError> {
-        if let Some(Found { loaded, keys }) = self.inner.loader.load(self.id).await {
-            return Ok(self.loaded(loaded, epoch, Window::new(Some(keys)), None));
+        if let Some(Found { short, keys }) = self.inner.loader.load(self.id).await {
+            return Ok(self.loaded(short.fold()?, epoch, Window::new(Some(keys)), None));
         }
         let loaded = load::unit(&self.inner.pool, self.id).await?;
         let keys = command_log::keys(&self.inner.pool, self.id.id(), limits::KEYS_AT_ONCE + 1).await;

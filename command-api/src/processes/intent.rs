@@ -131,7 +131,12 @@ impl Intent {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use socketing_domain::{PaymentId, RefundId, Won};
+    use socketing_domain::event::Metadata;
+    use socketing_domain::{CommandId, PaymentId, RefundId, Timestamp, Won};
+    use std::collections::BTreeSet;
+    use std::fs;
+    use std::path::Path;
+    use uuid::Uuid;
 
     #[test]
     fn intents_are_read_as_they_were_written() {
@@ -147,6 +152,29 @@ mod tests {
             let json = serde_json::to_string(&intent).expect("intents serialise");
             assert_eq!(serde_json::from_str::<Intent>(&json).expect("intents deserialise"), intent, "{json}");
         }
+    }
+
+    /// Every event of the storage format: what isn't read makes nothing.
+    #[test]
+    fn nothing_follows_from_events_that_are_not_read() {
+        let golden = Path::new(env!("CARGO_MANIFEST_DIR")).join("../domain/golden");
+        let mut causes = BTreeSet::new();
+        for aggregate in fs::read_dir(&golden).expect("golden events").map(|folder| folder.expect("a folder").file_name()) {
+            let aggregate = aggregate.into_string().expect("a name");
+            let id = if aggregate == "party" { format!("{0}/{0}", Uuid::nil()) } else { Uuid::nil().to_string() };
+            let stream = StreamId::parse(&aggregate, &id).expect("a stream");
+            for file in fs::read_dir(golden.join(&aggregate)).expect("events").map(|file| file.expect("a file").path()) {
+                let stem = file.file_stem().and_then(|stem| stem.to_str()).expect("a name");
+                let (event_type, version) = stem.split_once(".v").expect("a version");
+                let event = Event::decode(&aggregate, event_type, version, &fs::read_to_string(&file).expect("an event"));
+                let metadata = Metadata { actor: String::new(), command: CommandId::new(), causation: None, traceparent: None };
+                let (event, recorded_at) = (event.expect("an event of today"), Timestamp::from_millis(0));
+                let follows = Intent::of(&Recorded { position: 1, stream, sequence: 1, event, metadata, recorded_at }).is_some();
+                assert!(!follows || Intent::may_follow(event_type), "{event_type} isn't read");
+                causes.extend(follows.then(|| event_type.to_owned()));
+            }
+        }
+        assert_eq!(causes.len(), 7, "{causes:?}");
     }
 
     #[test]

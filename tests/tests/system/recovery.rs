@@ -1,22 +1,26 @@
 //! A unit's state from the log, with and without a snapshot: always what all its events make.
 
 use anyhow::{Context, Result};
-use socketing_command_api::executor::Rejected;
+use socketing_command_api::executor::{Rejected, Request};
 use socketing_command_api::snapshots;
+use socketing_domain::account::{self, Role};
 use socketing_domain::event::{Actor, Event, StreamId};
 use socketing_domain::performance::{self, Release};
 use socketing_domain::plan::PlanHash;
 use socketing_domain::show::{CategoryPrice, Policies};
-use socketing_domain::unit::{Unit, UnitId};
-use socketing_domain::{AccountId, EntryId, HoldId, PartyId, PerformanceId, SeatIndex, ShowId, Timestamp, Won, party, waiting_room};
+use socketing_domain::unit::{Command, Unit, UnitId};
+use socketing_domain::{
+    AccountId, EntryId, HoldId, PartyId, PerformanceId, SeatIndex, ShowId, Timestamp, Won, party, waiting_room, wallet,
+};
 use socketing_event_store::load::{self, Loaded};
-use socketing_event_store::{PgPool, StoreError, log, snapshot};
+use socketing_event_store::{PgPool, StoreError, command_log, log, snapshot};
 use socketing_tests::stage::{Stage, hold_seats};
 use socketing_tests::{TestDb, TestLog, eventually, within};
 use std::io;
 use std::sync::{Arc, Mutex};
 use tokio_util::sync::CancellationToken;
 use tracing_subscriber::fmt::MakeWriter;
+use uuid::Uuid;
 
 /// Seats of [`Busy`]'s hall.
 const SEATS: u32 = 500;
@@ -272,6 +276,69 @@ async fn a_gap_in_a_stream_is_an_error() -> Result<()> {
         .await?;
     let loaded = load::unit(&busy.db.pool, UnitId::Performance(busy.id)).await;
     assert!(matches!(loaded, Err(StoreError::Gap { expected: 20, found: 21, .. })), "{loaded:?}");
+    Ok(())
+}
+
+fn person(account: AccountId, grants: usize) -> Vec<(StreamId, Event)> {
+    let of = |event| (StreamId::Account(account), Event::Account(event));
+    let roles = [Role::Organiser, Role::Operator].into_iter().cycle().take(grants);
+    let opened = account::Event::AccountOpened { account, at: Timestamp::from_millis(1) };
+    std::iter::once(of(opened)).chain(roles.map(|role| of(account::Event::RoleGranted { account, role }))).collect()
+}
+
+/// One that is long, of several streams or damaged concerns nobody else who is read with it.
+#[tokio::test]
+async fn short_units_read_together_are_what_each_is_alone() -> Result<()> {
+    let db = TestDb::new().await;
+    let mut log = TestLog::new(&db.pool).await;
+    let [new, busy, nobody, long, damaged] = std::array::from_fn(|_| AccountId::new());
+    for (account, grants) in [(new, 0), (busy, 63), (long, 64), (damaged, 1)] {
+        log.append(&person(account, grants)).await;
+    }
+    let broken = "update events set payload = '{}' where aggregate_id = $1 and sequence = 2";
+    sqlx::query(broken).bind(damaged.to_string()).execute(&db.pool).await?;
+    let hall = UnitId::Performance(PerformanceId::new());
+    let [new, busy, nobody, long, damaged] = [new, busy, nobody, long, damaged].map(UnitId::Account);
+    let wallet = UnitId::Wallet(AccountId(busy.id())); // the account's id, another stream
+    let asked = [damaged, new, hall, busy, long, nobody, wallet, new];
+    let read = load::short_units(&mut *db.pool.acquire().await?, &asked).await?;
+    for (unit, short) in asked.into_iter().zip(read) {
+        match short.map(|short| short.fold()) {
+            None => assert!(unit == hall || unit == long, "{unit} is short"),
+            Some(Err(error)) => assert!(unit == damaged && matches!(error, StoreError::Decode(_)), "{unit}: {error}"),
+            Some(Ok(loaded)) => assert_eq!(loaded, load::unit(&db.pool, unit).await?, "{unit}"),
+        }
+    }
+    Ok(())
+}
+
+/// A wallet that nobody has in memory any more still knows the keys that it met.
+#[tokio::test]
+async fn what_a_wallet_was_told_before_a_restart_takes_effect_once() -> Result<()> {
+    let mut stage = Stage::new(1, 1, Policies::default()).await?;
+    let account = AccountId::new();
+    let open = |key: &str| Request {
+        unit: UnitId::Wallet(account),
+        command: Command::Wallet(wallet::Command::OpenWallet { account }),
+        actor: Actor::System("accounts"),
+        key: key.to_owned(),
+        traceparent: None,
+        causation: None,
+    };
+    let first = stage.executor.execute(open("first")).await.expect("a wallet");
+    stage.restart().await?;
+    let (again, other) = tokio::join!(stage.executor.execute(open("first")), stage.executor.execute(open("second")));
+    let (again, other) = (again.expect("the same answer"), other.expect("it is open already"));
+    assert!(again.replayed && again.position == first.position && !other.replayed);
+    let mut connection = stage.db.pool.acquire().await?;
+    let units = [stage.performance.0, account.0, Uuid::nil()];
+    let mut keys = command_log::keys_of_many(&mut connection, &units, 10).await?;
+    for (unit, keys) in units.into_iter().zip(&mut keys) {
+        let mut alone = command_log::keys(&mut *connection, unit, 10).await?;
+        (keys.sort_unstable(), alone.sort_unstable());
+        assert_eq!(*keys, alone, "{unit}");
+    }
+    assert_eq!(keys.iter().map(Vec::len).collect::<Vec<_>>(), [2, 2, 0]);
     Ok(())
 }
 
