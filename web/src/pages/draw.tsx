@@ -1,6 +1,5 @@
 import { useQuery } from "@tanstack/react-query";
 import { type ReactNode, useState } from "react";
-import { Link } from "wouter";
 import type { Draw } from "../api/client";
 import { queries } from "../api/queries";
 import { type Finding, type FinishedDraw, isOver } from "../draw/check";
@@ -8,7 +7,6 @@ import { type Genuine, genuine, type Place, parseSigned, placeOf } from "../draw
 import { useFormat } from "../i18n";
 import { useMore } from "../i18n/more";
 import type { More } from "../i18n/more/ko";
-import { to } from "../routes";
 import { Button } from "../ui/button";
 import { Lamps } from "../ui/countdown";
 import { Field, INPUT } from "../ui/field";
@@ -17,6 +15,7 @@ import { Page } from "../ui/page";
 import { Empty, Failed, FailureNotice, Loading, Notice, Skeleton } from "../ui/states";
 import { useAction } from "../ui/use-action";
 import { type Checking, useDrawCheck } from "./draw-check";
+import { ShowLink } from "./show-link";
 
 /** How often a draw that isn't over is asked for again. */
 const ASK_AGAIN_MS = 5_000;
@@ -24,23 +23,12 @@ const ASK_AGAIN_MS = 5_000;
 /** A performance's draw, worked out again in the browser. For everybody, signed in or not. */
 export function DrawPage({ performance }: { performance: string }) {
   const m = useMore();
-  const format = useFormat();
-  const about = useQuery(queries.performance(performance));
   const draw = useQuery({
     ...queries.draw(performance),
     refetchInterval: ({ state }) => (state.data && !isOver(state.data) ? ASK_AGAIN_MS : false),
   });
   return (
-    <Page
-      heading={m.draw.heading}
-      above={
-        about.data && (
-          <Link href={to.show(about.data.show_id, performance)} className="font-semibold underline underline-offset-4">
-            {format.text(about.data.title)} · {format.dateTime(about.data.starts_at)}
-          </Link>
-        )
-      }
-    >
+    <Page heading={m.draw.heading} above={<ShowLink performance={performance} />}>
       <p className="mb-6 max-w-2xl text-ink-2">{m.draw.lead}</p>
       {draw.isPending && (
         <Loading>

@@ -1,19 +1,19 @@
 import { useQuery, useQueryClient } from "@tanstack/react-query";
-import { type FormEvent, type ReactNode, useState } from "react";
+import type { ReactNode } from "react";
 import type { Acquaintance, Friends, Me } from "../api/client";
 import { commands } from "../api/commands";
 import { queries } from "../api/queries";
 import { useT } from "../i18n";
 import { to } from "../routes";
 import { toast } from "../ui/announce";
+import { Avatar } from "../ui/avatar";
 import { Button, ButtonLink } from "../ui/button";
 import { CopyLink } from "../ui/copy-link";
-import { Field, INPUT } from "../ui/field";
 import { Page } from "../ui/page";
 import { Failed, FailureNotice, Loading, Notice, Skeleton } from "../ui/states";
 import { useAction } from "../ui/use-action";
+import { NicknameForm } from "./nickname-form";
 import { RequireAccount } from "./require-account";
-import { Avatar } from "./together";
 
 /** My friends, who asks to be one, whom I asked; my link; and whether I may be suggested. */
 export function FriendsPage() {
@@ -134,43 +134,23 @@ function People({
 
 function AskByName({ requests }: { requests: readonly Acquaintance[] }) {
   const t = useT();
-  const [name, setName] = useState("");
   const { busy, failure, say } = useFriends();
-  const submit = (event: FormEvent) => {
-    event.preventDefault();
-    const nickname = name.trim();
+  const ask = (nickname: string, sent: () => void) => {
     const asksMe = requests.some((one) => one.nickname === nickname);
-    void say(
-      async () => {
-        await commands.requestFriend({ nickname });
-        setName("");
-      },
-      asksMe ? t.friends.nowFriends(nickname) : t.friends.sent(nickname),
-    );
+    const request = () => commands.requestFriend({ nickname }).then(sent);
+    void say(request, asksMe ? t.friends.nowFriends(nickname) : t.friends.sent(nickname));
   };
   return (
-    <form onSubmit={submit} className="grid gap-3 rounded-card border border-line bg-panel p-5">
-      <Field label={t.friends.byName} hint={t.friends.byNameHint}>
-        {(id, hintId) => (
-          <div className="flex gap-2">
-            <input
-              id={id}
-              aria-describedby={hintId}
-              required
-              maxLength={100}
-              autoComplete="off"
-              value={name}
-              onChange={(event) => setName(event.target.value)}
-              className={INPUT}
-            />
-            <Button tone="ink" type="submit" busy={busy} className="shrink-0">
-              {t.friends.ask}
-            </Button>
-          </div>
-        )}
-      </Field>
-      {failure !== undefined && <FailureNotice failure={failure} />}
-    </form>
+    <section className="rounded-card border border-line bg-panel p-5">
+      <NicknameForm
+        label={t.friends.byName}
+        hint={t.friends.byNameHint}
+        button={t.friends.ask}
+        busy={busy}
+        failure={failure}
+        submit={ask}
+      />
+    </section>
   );
 }
 

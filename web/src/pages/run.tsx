@@ -1,6 +1,5 @@
 import { useQuery, useQueryClient } from "@tanstack/react-query";
 import { type ReactNode, useEffect, useState } from "react";
-import { Link } from "wouter";
 import type { LineAct, Performance, Sales, Steering } from "../api/client";
 import { commands } from "../api/commands";
 import { queries } from "../api/queries";
@@ -8,12 +7,12 @@ import { useFormat } from "../i18n";
 import { useMore } from "../i18n/more";
 import { live } from "../live";
 import type { LineCounters } from "../live/protocol";
-import { to } from "../routes";
 import { Field, INPUT } from "../ui/field";
 import { Page } from "../ui/page";
 import { Failed, Loading, Skeleton } from "../ui/states";
 import { RequireAccount } from "./require-account";
 import { Act } from "./run-act";
+import { ShowLink } from "./show-link";
 
 /** What others who run the line do shows within this time; the figures themselves are live. */
 const ASK_AGAIN_MS = 10_000;
@@ -26,20 +25,10 @@ export function RunPage({ performance }: { performance: string }) {
 
 function Run({ performance }: { performance: string }) {
   const m = useMore();
-  const format = useFormat();
   const about = useQuery(queries.performance(performance));
   const steering = useQuery({ ...queries.steering(performance), refetchInterval: ASK_AGAIN_MS });
   return (
-    <Page
-      heading={m.run.heading}
-      above={
-        about.data && (
-          <Link href={to.show(about.data.show_id, performance)} className="font-semibold underline underline-offset-4">
-            {format.text(about.data.title)} · {format.dateTime(about.data.starts_at)}
-          </Link>
-        )
-      }
-    >
+    <Page heading={m.run.heading} above={<ShowLink performance={performance} />}>
       <p className="mb-6 text-ink-2">{m.run.lead}</p>
       {steering.isPending && (
         <Loading>

@@ -1,6 +1,6 @@
 import { useQuery, useQueryClient } from "@tanstack/react-query";
-import { type FormEvent, type ReactNode, useState } from "react";
-import { Link, useLocation, useSearch } from "wouter";
+import { useState } from "react";
+import { useLocation, useSearch } from "wouter";
 import type { Invitation, Me, Party, Pays } from "../api/client";
 import { commands } from "../api/commands";
 import { queries } from "../api/queries";
@@ -8,16 +8,18 @@ import { uuidv7 } from "../api/uuid";
 import { useFormat, useT } from "../i18n";
 import { to } from "../routes";
 import { toast } from "../ui/announce";
+import { Avatar } from "../ui/avatar";
 import { Button, ButtonLink } from "../ui/button";
 import { CopyLink } from "../ui/copy-link";
-import { Field, INPUT } from "../ui/field";
 import { Page } from "../ui/page";
 import { Failed, FailureNotice, Loading, Notice, Skeleton } from "../ui/states";
 import { useAction } from "../ui/use-action";
 import { useJoin } from "./join";
 import { KnownPeople } from "./known-people";
+import { NicknameForm } from "./nickname-form";
 import { peopleOf } from "./party";
 import { RequireAccount } from "./require-account";
+import { ShowLink } from "./show-link";
 
 /** The party of one performance: who is in, who is invited, and going into the line as one. */
 export function TogetherPage({ performance }: { performance: string }) {
@@ -26,21 +28,13 @@ export function TogetherPage({ performance }: { performance: string }) {
 
 function Together({ performance, me }: { performance: string; me: Me }) {
   const t = useT();
-  const format = useFormat();
-  const about = useQuery(queries.performance(performance));
   const mine = useQuery(queries.invitations());
   return (
     <Page
       title={t.titles.together}
       heading={t.together.heading}
       width="narrow"
-      above={
-        about.data && (
-          <Link href={to.show(about.data.show_id, performance)} className="font-semibold underline underline-offset-4">
-            {format.text(about.data.title)} · {format.dateTime(about.data.starts_at)}
-          </Link>
-        )
-      }
+      above={<ShowLink performance={performance} />}
     >
       <p className="mb-6 text-ink-2">{t.together.lead}</p>
       {mine.isError && !mine.data && <Failed failure={mine.error} retry={() => void mine.refetch()} />}
@@ -248,57 +242,30 @@ function Members({ me, party }: { me: Me; party: Party | undefined }) {
   );
 }
 
-export function Avatar({ name, lit }: { name: string; lit: boolean }): ReactNode {
-  return (
-    <span
-      aria-hidden="true"
-      className={`grid size-10 shrink-0 place-items-center rounded-[12px_12px_6px_6px] text-sm font-bold ${lit ? "bg-lamp text-on-lamp" : "border-[1.5px] border-dashed border-edge text-ink-2"}`}
-    >
-      {[...name][0]?.toUpperCase()}
-    </span>
-  );
-}
-
 function Invite({ performance, party, me }: { performance: string; party: string; me: Me }) {
   const t = useT();
   const client = useQueryClient();
-  const [name, setName] = useState("");
   const action = useAction();
-  const submit = (event: FormEvent) => {
-    event.preventDefault();
+  const invite = (nickname: string, sent: () => void) =>
     void action.run(async () => {
-      await commands.invite(performance, party, { nickname: name.trim() });
+      await commands.invite(performance, party, { nickname });
       await client.invalidateQueries(queries.invitations());
-      toast(t.together.invited(name.trim()));
-      setName("");
+      toast(t.together.invited(nickname));
+      sent();
     });
-  };
   return (
     <section className="rounded-card border border-line bg-panel p-5">
       <h2 className="mb-3 text-lg font-bold">{t.together.invite}</h2>
-      <form onSubmit={submit} className="grid gap-3">
-        <Field label={t.together.inviteLabel} hint={t.together.inviteHint}>
-          {(id, hintId) => (
-            <div className="flex gap-2">
-              <input
-                id={id}
-                aria-describedby={hintId}
-                required
-                maxLength={100}
-                autoComplete="off"
-                value={name}
-                onChange={(event) => setName(event.target.value)}
-                className={INPUT}
-              />
-              <Button tone="ink" type="submit" busy={action.busy} className="shrink-0">
-                {t.together.inviteButton}
-              </Button>
-            </div>
-          )}
-        </Field>
-        {action.failure !== undefined && <FailureNotice failure={action.failure} />}
+      <NicknameForm
+        label={t.together.inviteLabel}
+        hint={t.together.inviteHint}
+        button={t.together.inviteButton}
+        busy={action.busy}
+        failure={action.failure}
+        submit={invite}
+      >
         <p className="text-sm font-semibold">{t.together.mine(me.nickname)}</p>
-      </form>
+      </NicknameForm>
     </section>
   );
 }

@@ -1,6 +1,5 @@
 import { useQuery } from "@tanstack/react-query";
 import { useMemo } from "react";
-import { Link } from "wouter";
 import { queries } from "../api/queries";
 import { moments, type RefusedHold, type Signed, said, type Why } from "../draw/statement";
 import { useErrorTexts, useFormat, useT } from "../i18n";
@@ -12,6 +11,7 @@ import { Page } from "../ui/page";
 import { Empty, Failed, Loading, Skeleton } from "../ui/states";
 import { KeepStatement } from "./proof";
 import { RequireAccount } from "./require-account";
+import { ShowLink } from "./show-link";
 
 /** Why one is where one is: what happened to one's place, and which holds were refused because of what. */
 export function WhyPage({ performance }: { performance: string }) {
@@ -20,21 +20,9 @@ export function WhyPage({ performance }: { performance: string }) {
 
 function WhyOf({ performance }: { performance: string }) {
   const m = useMore();
-  const format = useFormat();
-  const about = useQuery(queries.performance(performance));
   const why = useQuery(queries.why(performance));
   return (
-    <Page
-      heading={m.proof.heading}
-      width="narrow"
-      above={
-        about.data && (
-          <Link href={to.show(about.data.show_id, performance)} className="font-semibold underline underline-offset-4">
-            {format.text(about.data.title)} · {format.dateTime(about.data.starts_at)}
-          </Link>
-        )
-      }
-    >
+    <Page heading={m.proof.heading} width="narrow" above={<ShowLink performance={performance} />}>
       <p className="mb-6 text-ink-2">{m.proof.lead}</p>
       {why.isPending && (
         <Loading>
