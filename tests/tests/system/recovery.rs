@@ -335,7 +335,8 @@ async fn what_a_wallet_was_told_before_a_restart_takes_effect_once() -> Result<(
     let mut keys = command_log::keys_of_many(&mut connection, &units, 10).await?;
     for (unit, keys) in units.into_iter().zip(&mut keys) {
         let mut alone = command_log::keys(&mut *connection, unit, 10).await?;
-        (keys.sort_unstable(), alone.sort_unstable());
+        keys.sort_unstable();
+        alone.sort_unstable();
         assert_eq!(*keys, alone, "{unit}");
     }
     assert_eq!(keys.iter().map(Vec::len).collect::<Vec<_>>(), [2, 2, 0]);
