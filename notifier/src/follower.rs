@@ -1,12 +1,6 @@
 //! Reads the log in order and hands each event to the rooms and to the postman. One task per process; the only reader.
 
-use crate::{
-    hub::Hub,
-    limits,
-    postman::{Batch, Post},
-    room::Ending,
-    rooms::performance_of,
-};
+use crate::{hub::Hub, limits, room::Ending, rooms::performance_of, tail::Tail};
 use async_nats::jetstream;
 use socketing_domain::event::{Recorded, StreamId};
 use socketing_event_store::{Checkpoint, DecodeError, RawEvent, StoreError, log};
@@ -24,7 +18,7 @@ const READER: &str = "notifier";
 pub(crate) struct Follower {
     pub(crate) hub: Arc<Hub>,
     pub(crate) jetstream: Option<jetstream::Context>,
-    pub(crate) post: Post,
+    pub(crate) tail: Arc<Tail>,
 }
 
 #[derive(Debug, thiserror::Error)]
@@ -71,7 +65,7 @@ impl Follower {
         let feed = Feed::open(pool.clone(), self.jetstream.clone(), READER, &from).await?;
         self.hub.seats.end_all(head.position);
         self.hub.line.end_all(head.position);
-        self.post.send(Batch { events: Arc::default(), position: head.position, anew: true });
+        self.tail.begin(head.position);
         self.hub.followed.send_replace(head.position);
         self.hub.history.send_replace(Some(head.incarnation));
         Ok(feed)
@@ -79,10 +73,10 @@ impl Follower {
 
     fn take(&self, batch: &[RawEvent]) {
         let Some(last) = batch.last() else { return };
-        let events: Arc<[Arc<Recorded>]> = batch.iter().filter_map(|raw| self.read(raw)).map(Arc::new).collect();
+        let events: Vec<Arc<Recorded>> = batch.iter().filter_map(|raw| self.read(raw)).map(Arc::new).collect();
         self.hub.seats.offer(&events, last.position);
         self.hub.line.offer(&events, last.position);
-        self.post.send(Batch { events, position: last.position, anew: false });
+        self.tail.put(&events, last.position);
         // Last: who reads this position finds everything up to it in the rooms.
         self.hub.followed.send_replace(last.position);
     }

@@ -38,6 +38,7 @@ mod room;
 mod rooms;
 mod seats;
 mod sessions;
+mod tail;
 #[cfg(test)]
 mod testing;
 mod upgrade;
@@ -57,6 +58,7 @@ use socketing_service::{
     shutdown::Shutdown,
 };
 use std::{sync::Arc, time::Duration};
+use tail::Tail;
 use tokio::time::timeout;
 use utoipa_axum::{router::OpenApiRouter, routes};
 
@@ -73,8 +75,9 @@ pub fn start(pool: PgPool, jetstream: Option<jetstream::Context>, auth: Auth, ar
     let stop = shutdown.stop().clone();
     let hub = Arc::new(Hub::new(pool.clone(), auth.clone(), args, shutdown.draining().clone(), stop.clone()));
     hub.tasks.spawn(Arc::clone(&hub.presence).keep(pool.clone(), stop.clone()));
-    let (postman, post) = Postman::new(pool, Arc::clone(&hub.mailboxes), hub.delivered.clone());
-    let follower = Follower { hub: Arc::clone(&hub), jetstream, post };
+    let tail = Arc::new(Tail::default());
+    let postman = Postman::new(pool, Arc::clone(&hub.mailboxes), hub.delivered.clone(), Arc::clone(&tail));
+    let follower = Follower { hub: Arc::clone(&hub), jetstream, tail };
     hub.tasks.spawn(follower.run(stop.clone()));
     hub.tasks.spawn(postman.run(stop.clone()));
     hub.tasks.spawn(hub.sessions.clone().watch(auth, stop));

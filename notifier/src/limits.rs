@@ -59,8 +59,12 @@ pub const SESSIONS_EVERY: Duration = Duration::from_secs(1);
 pub const SWEEP_EVERY: Duration = Duration::from_secs(15);
 /// How far behind the log the follower may be and count as ready: some seconds of the busiest sale.
 pub const LAG_EVENTS_MAX: u64 = 5_000;
-/// Batches that wait for the postman. Beyond, mailboxes begin anew.
-pub const POST_BATCHES_MAX: usize = 64;
+/// Events kept for the postman, who comes after the follower: about a second of the busiest sale, some 5 MB. Beyond,
+/// they are read again from the log.
+pub const TAIL_EVENTS_MAX: usize = 8_192;
+/// How far behind the follower the postman may be. Beyond, mailboxes begin anew: people look for themselves sooner than they
+/// would be told.
+pub const POST_BEHIND_MAX: u64 = 200_000;
 /// How long a performance without events is remembered by the postman.
 pub const HALL_IDLE: Duration = Duration::from_secs(30 * 60);
 /// The first pause before something that failed is tried again; doubled each time.

@@ -3,8 +3,8 @@
 //!
 //! A performance's hall is read when its first event comes by: its streams are folded from the log up to that event, then
 //! along with it. So a start costs nothing, quiet performances take no memory, and no read model has to be right for it.
-//! A hot performance with a million events takes some seconds once; meanwhile the people who come get the fresh state from
-//! the queries anyway. If so much comes that the queue is full, it is thrown away and every mailbox begins anew.
+//! A hot performance with a million events takes some seconds once. What the follower reads meanwhile waits in its tail, and
+//! what is too much for that is read from the log again: people are told late, and of everything.
 
 use crate::{
     directory::{Concerned, Hall, of_person},
@@ -12,52 +12,17 @@ use crate::{
     mailbox::Mailboxes,
     mine,
     rooms::performance_of,
+    tail::{Next, Tail},
 };
 use socketing_domain::{PerformanceId, event::Recorded, unit::UnitId};
-use socketing_event_store::{PgPool, StoreError, load::unit_events};
+use socketing_event_store::{PgPool, StoreError, load::unit_events, log};
 use socketing_service::problem::chain;
-use std::{
-    collections::HashMap,
-    sync::{
-        Arc,
-        atomic::{AtomicU64, Ordering},
-    },
-};
+use std::{collections::HashMap, sync::Arc, time::Duration};
 use tokio::{
-    sync::{mpsc, watch},
+    sync::watch,
     time::{Instant, MissedTickBehavior, interval, sleep},
 };
 use tokio_util::sync::CancellationToken;
-
-/// The next events of the log, all up to `position`.
-#[derive(Debug)]
-pub(crate) struct Batch {
-    pub(crate) events: Arc<[Arc<Recorded>]>,
-    pub(crate) position: u64,
-    /// Whether it doesn't continue the batch before: the follower began anew.
-    pub(crate) anew: bool,
-}
-
-/// The follower's end of the queue.
-#[derive(Debug)]
-pub(crate) struct Post {
-    queue: mpsc::Sender<Batch>,
-    /// The last event that was lost because the queue was full; 0: none.
-    lost_to: Arc<AtomicU64>,
-}
-
-impl Post {
-    /// Hands a batch on. Never waits: a batch that finds the queue full is lost, which the postman makes good.
-    pub(crate) fn send(&self, batch: Batch) {
-        if batch.anew {
-            self.lost_to.store(0, Ordering::Release);
-        }
-        let position = batch.position;
-        if self.queue.try_send(batch).is_err() {
-            self.lost_to.store(position, Ordering::Release);
-        }
-    }
-}
 
 /// Knows whose things are whose, and delivers.
 #[derive(Debug)]
@@ -65,8 +30,10 @@ pub(crate) struct Postman {
     pool: PgPool,
     mailboxes: Arc<Mailboxes>,
     delivered: watch::Sender<u64>,
-    queue: mpsc::Receiver<Batch>,
-    lost_to: Arc<AtomicU64>,
+    tail: Arc<Tail>,
+    /// Which reading of the log was followed, and up to where everything is delivered.
+    reading: u64,
+    at: u64,
     halls: HashMap<PerformanceId, Known>,
 }
 
@@ -78,12 +45,9 @@ struct Known {
 }
 
 impl Postman {
-    /// A postman, and the end of the queue that feeds it. `delivered` follows how far it is.
-    pub(crate) fn new(pool: PgPool, mailboxes: Arc<Mailboxes>, delivered: watch::Sender<u64>) -> (Postman, Post) {
-        let (sender, queue) = mpsc::channel(limits::POST_BATCHES_MAX);
-        let lost_to = Arc::new(AtomicU64::new(0));
-        let post = Post { queue: sender, lost_to: Arc::clone(&lost_to) };
-        (Postman { pool, mailboxes, delivered, queue, lost_to, halls: HashMap::new() }, post)
+    /// A postman who goes after this tail. `delivered` follows how far he is.
+    pub(crate) fn new(pool: PgPool, mailboxes: Arc<Mailboxes>, delivered: watch::Sender<u64>, tail: Arc<Tail>) -> Postman {
+        Postman { pool, mailboxes, delivered, tail, reading: 0, at: 0, halls: HashMap::new() }
     }
 
     /// Delivers until `stop`.
@@ -92,47 +56,65 @@ impl Postman {
     }
 
     async fn work(&mut self) {
+        let tail = Arc::clone(&self.tail);
         let mut sweep = interval(limits::SWEEP_EVERY);
         sweep.set_missed_tick_behavior(MissedTickBehavior::Delay);
         loop {
             tokio::select! {
-                batch = self.queue.recv() => match batch {
-                    Some(batch) => self.take(batch).await,
-                    None => return,
-                },
+                () = tail.stirred.notified() => self.catch_up().await,
                 _ = sweep.tick() => self.sweep(),
             }
         }
     }
 
-    async fn take(&mut self, batch: Batch) {
-        let lost_to = self.lost_to.swap(0, Ordering::AcqRel);
-        if lost_to > 0 || batch.anew {
-            self.begin_anew(&batch, lost_to);
-            return;
+    async fn catch_up(&mut self) {
+        loop {
+            match self.tail.next(self.reading, self.at) {
+                Next::Nothing => return,
+                Next::Events(events, position) => {
+                    for event in &events {
+                        self.deliver(event).await;
+                    }
+                    self.arrive(position);
+                }
+                Next::Gone(end) if end - self.at <= limits::POST_BEHIND_MAX => self.read_log().await,
+                Next::Gone(end) => {
+                    tracing::warn!(behind = end - self.at, "too much at once for the postman; all mailboxes begin anew");
+                    self.begin_anew(self.reading, end);
+                }
+                Next::Anew(reading, position) => self.begin_anew(reading, position),
+            }
         }
-        for event in &*batch.events {
-            self.deliver(event).await;
-        }
-        self.mailboxes.delivered(batch.position);
-        self.delivered.send_replace(batch.position);
     }
 
-    /// What is queued doesn't continue what was delivered. It is thrown away; the halls are read again when they are
-    /// needed, and everyone who listens is told to look for themselves.
-    fn begin_anew(&mut self, batch: &Batch, lost_to: u64) {
-        let mut position = batch.position;
-        while let Ok(later) = self.queue.try_recv() {
-            position = later.position;
-        }
-        // What was lost came after what was queued then, but perhaps before what is queued now.
-        position = position.max(lost_to);
-        if lost_to > 0 {
-            tracing::warn!(position, "too much at once for the postman; all mailboxes begin anew");
-        }
+    fn arrive(&mut self, position: u64) {
+        self.at = position;
+        self.mailboxes.delivered(position);
+        self.delivered.send_replace(position);
+    }
+
+    /// What comes next doesn't continue what was delivered: the halls are read again when they are needed, and everyone who
+    /// listens is told to look for themselves.
+    fn begin_anew(&mut self, reading: u64, position: u64) {
+        (self.reading, self.at) = (reading, position);
         self.halls.clear();
         self.mailboxes.reset(position);
         self.delivered.send_replace(position);
+    }
+
+    /// Delivers the next page of the log, of which the tail has nothing any more.
+    async fn read_log(&mut self) {
+        let (pool, at) = (self.pool.clone(), self.at);
+        let page = patiently("the log", || log::read_after(&pool, at, log::PAGE_EVENTS_MAX)).await;
+        // None though there should be some: the log is another one. The follower is about to find that out.
+        let Some(last) = page.last().map(|event| event.position) else { return sleep(limits::RETRY_FIRST).await };
+        for event in page {
+            // What can't be read the follower has said already.
+            if let Ok(event) = event.decode() {
+                self.deliver(&event).await;
+            }
+        }
+        self.arrive(last);
     }
 
     async fn deliver(&mut self, event: &Recorded) {
@@ -157,27 +139,22 @@ impl Postman {
         known.hall.as_mut().map_or_else(Vec::new, |hall| hall.digest(event.stream, &event.event))
     }
 
-    /// Reads a hall as it was before a position. An outage is waited out: nothing can be delivered without it.
+    /// Reads a hall as it was before a position.
     async fn read(&self, performance: PerformanceId, before: u64) -> Known {
-        let known = |hall| Known { hall, used_at: Instant::now() };
-        let mut pause = limits::RETRY_FIRST;
-        loop {
+        let hall = patiently("whose things are whose", || async {
             match read_hall(&self.pool, performance, before).await {
-                Ok(hall) => {
-                    tracing::debug!(%performance, before, things = hall.len(), "read whose things are whose");
-                    return known(Some(hall));
-                }
                 Err(error @ StoreError::Decode(_)) => {
                     tracing::error!(%performance, error = %chain(&error), "nobody can be told what happens at this performance");
-                    return known(None);
+                    Ok(None)
                 }
-                Err(error) => {
-                    tracing::warn!(%performance, error = %chain(&error), "can't read whose things are whose; trying again");
-                    sleep(pause).await;
-                    pause = (pause * 2).min(limits::RETRY_LONGEST);
+                Err(error) => Err(error),
+                Ok(hall) => {
+                    tracing::debug!(%performance, before, things = hall.len(), "read whose things are whose");
+                    Ok(Some(hall))
                 }
             }
-        }
+        });
+        Known { hall: hall.await, used_at: Instant::now() }
     }
 
     fn sweep(&mut self) {
@@ -195,4 +172,17 @@ async fn read_hall(pool: &PgPool, performance: PerformanceId, before: u64) -> Re
     })
     .await?;
     Ok(hall)
+}
+
+/// What is read, however long Postgres is away: nothing can be delivered without it.
+async fn patiently<T, F: Future<Output = Result<T, StoreError>>>(what: &str, read: impl Fn() -> F) -> T {
+    let mut pause: Duration = limits::RETRY_FIRST;
+    loop {
+        match read().await {
+            Ok(read) => return read,
+            Err(error) => tracing::warn!(error = %chain(&error), "the postman can't read {what}; trying again"),
+        }
+        sleep(pause).await;
+        pause = (pause * 2).min(limits::RETRY_LONGEST);
+    }
 }

@@ -27,11 +27,15 @@ pub(super) enum Known<'a> {
 }
 
 /// The keys of one unit.
+#[derive(Default)]
 pub(super) struct Window {
-    outcomes: HashMap<KeyDigest, Recorded>,
-    order: VecDeque<KeyDigest>,
+    /// The latest outcomes, the oldest first, and which of all that ever came is the first of them.
+    latest: VecDeque<(KeyDigest, Recorded)>,
+    first: u64,
+    /// Where the latest are, by their short digests: which of all that ever came.
+    places: HashMap<u64, u64, BuildHasherDefault<AsItIs>>,
     /// Short digests of the keys met since the unit was loaded, and of those before once they have been [`Window::learn`]ed.
-    keys: Digests,
+    keys: HashSet<u64, BuildHasherDefault<AsItIs>>,
     /// Whether `keys` has all there are.
     complete: bool,
 }
@@ -39,15 +43,18 @@ pub(super) struct Window {
 impl Window {
     /// Of a unit that was just loaded; `keys` are those recorded before, if these are all.
     pub(super) fn new(keys: Option<Vec<u64>>) -> Window {
-        let complete = keys.is_some();
-        Window { outcomes: HashMap::new(), order: VecDeque::new(), keys: keys.into_iter().flatten().collect(), complete }
+        Window { complete: keys.is_some(), keys: keys.into_iter().flatten().collect(), ..Window::default() }
     }
 
     pub(super) fn look(&self, key: &KeyDigest) -> Known<'_> {
-        match self.outcomes.get(key) {
-            Some(recorded) => Known::Recorded(recorded),
-            None if self.complete && !self.keys.contains(&key.short()) => Known::Never,
-            None => Known::Unsure,
+        // First, for it is so of nearly every key.
+        if self.complete && !self.keys.contains(&key.short()) {
+            return Known::Never;
+        }
+        let place = self.places.get(&key.short());
+        match place.and_then(|place| self.latest.get((place - self.first) as usize)) {
+            Some((known, recorded)) if known == key => Known::Recorded(recorded),
+            _ => Known::Unsure,
         }
     }
 
@@ -62,29 +69,30 @@ impl Window {
     pub(super) fn remember(&mut self, key: KeyDigest, outcome: Recorded) {
         self.keys.insert(key.short());
         self.bound();
-        if self.outcomes.insert(key, outcome).is_none() {
-            self.order.push_back(key);
-        }
-        if self.order.len() > WINDOW_MAX
-            && let Some(oldest) = self.order.pop_front()
+        self.places.insert(key.short(), self.first + self.latest.len() as u64);
+        self.latest.push_back((key, outcome));
+        if self.latest.len() > WINDOW_MAX
+            && let Some((oldest, _)) = self.latest.pop_front()
         {
-            self.outcomes.remove(&oldest);
+            // A key that was remembered again since has a later place.
+            if self.places.get(&oldest.short()) == Some(&self.first) {
+                self.places.remove(&oldest.short());
+            }
+            self.first += 1;
         }
     }
 
     /// Beyond the bound the digests are given up, and Postgres is asked about older keys.
     fn bound(&mut self) {
         if self.keys.len() > KEYS_MAX {
-            (self.keys, self.complete) = (Digests::default(), false);
+            (self.keys, self.complete) = (HashSet::default(), false);
         }
     }
 }
 
 /// Digests are evenly spread already: hashing them again would be for nothing.
-type Digests = HashSet<u64, BuildHasherDefault<AsItIs>>;
-
 #[derive(Default)]
-struct AsItIs(u64);
+pub(super) struct AsItIs(u64);
 
 impl Hasher for AsItIs {
     fn finish(&self) -> u64 {
@@ -123,6 +131,31 @@ mod tests {
         assert!(matches!(window.look(&key(1)), Known::Recorded(_)));
         assert!(matches!(window.look(&key(WINDOW_MAX)), Known::Recorded(_)));
         assert!(matches!(window.look(&key(WINDOW_MAX + 1)), Known::Never));
+    }
+
+    #[test]
+    fn what_is_remembered_again_stays_when_its_first_time_is_forgotten() {
+        let mut window = Window::new(Some(Vec::new()));
+        window.remember(key(0), outcome());
+        window.remember(key(0), Recorded { position: 2, ..outcome() });
+        for n in 1..WINDOW_MAX {
+            window.remember(key(n), outcome());
+        }
+        assert!(matches!(window.look(&key(0)), Known::Recorded(Recorded { position: 2, .. })));
+        window.remember(key(WINDOW_MAX), outcome());
+        assert!(matches!(window.look(&key(0)), Known::Unsure));
+        assert_eq!((window.latest.len(), window.places.len()), (WINDOW_MAX, WINDOW_MAX));
+    }
+
+    #[test]
+    fn a_short_digest_that_two_keys_share_is_not_taken_for_the_other() {
+        let mut window = Window::new(Some(Vec::new()));
+        let (one, other) = (KeyDigest(Uuid::from_u64_pair(7, 1)), KeyDigest(Uuid::from_u64_pair(7, 2)));
+        window.remember(one, outcome());
+        assert!(matches!(window.look(&other), Known::Unsure));
+        window.remember(other, outcome());
+        assert!(matches!(window.look(&other), Known::Recorded(_)));
+        assert!(matches!(window.look(&one), Known::Unsure));
     }
 
     #[test]

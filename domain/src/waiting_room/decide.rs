@@ -111,7 +111,7 @@ impl WaitingRoom {
             let capacity = self.capacity();
             return refuse(Reason::Invalid, format!("the party has {people} people; at most {capacity} may be inside at once"));
         }
-        if self.ids.contains(&entry) || self.departed.get(&entry).is_some() {
+        if self.has(entry) || self.departed.get(&entry).is_some() {
             return refuse(Reason::IdTaken, format!("entry {entry} is another place of this line"));
         }
         if (self.people_waiting + people) as usize > WAITING_MAX {

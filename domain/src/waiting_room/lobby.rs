@@ -193,9 +193,9 @@ impl WaitingRoom {
         let tickets = std::mem::take(&mut self.tickets);
         let drawn: Vec<u64> = key.order(tickets).into_iter().map(|(_, number)| number).collect();
         self.queue.reorder(closed.last_number, &drawn);
-        for (number, place) in self.queue.iter().take(drawn.len()) {
-            self.places.extend(place.members().iter().map(|member| (*member, number)));
-        }
+        let mut numbers = vec![0; closed.last_number as usize];
+        (1..).zip(&drawn).for_each(|(number, before)| numbers[*before as usize - 1] = number);
+        self.finder.renumber(|before| numbers.get(before as usize - 1).copied().unwrap_or(before));
     }
 
     /// The tickets of a draw that isn't over, of the places that take part in it.

@@ -2,6 +2,7 @@
 
 mod decide;
 mod event;
+mod finder;
 mod lobby;
 mod queue;
 mod rules;

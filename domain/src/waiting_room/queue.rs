@@ -8,51 +8,73 @@ use std::collections::VecDeque;
 /// Numbers per block.
 const BLOCK: u64 = 1024;
 
-/// Waiting places by number. Numbers are dense: each place pushed has the number after the last.
+/// Waiting places by number. Numbers are dense: each place pushed has the number after the last. A queue that grows gets
+/// another block, and nothing is moved.
 #[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
 pub(super) struct Queue {
-    /// The number of the first slot.
+    /// The number of the first place that waits; the next to be given if nobody does.
     first: u64,
-    /// From the first place that waits to the last number given; empty where a place is no more.
-    slots: VecDeque<Option<Place>>,
-    /// How many places wait in each block of numbers, from the first slot's block on.
-    blocks: VecDeque<u32>,
+    /// From the first number's block to that of the last number given.
+    blocks: VecDeque<Block>,
+}
+
+/// The places whose numbers lie between two multiples of [`BLOCK`].
+#[derive(Clone, PartialEq, Debug, Default, Serialize, Deserialize)]
+struct Block {
+    /// How many of them wait.
+    waiting: u32,
+    /// By their numbers, as far as these are given; empty where a place is no more.
+    slots: Vec<Option<Place>>,
 }
 
 impl Default for Queue {
     fn default() -> Self {
-        Queue { first: 1, slots: VecDeque::new(), blocks: VecDeque::new() }
+        Queue { first: 1, blocks: VecDeque::new() }
     }
 }
 
 impl Queue {
     /// Puts a place at the end. Its number must be the next one.
     pub(super) fn push(&mut self, number: u64, place: Place) {
-        assert_eq!(number, self.first + self.slots.len() as u64, "numbers are given one after another");
-        self.slots.push_back(Some(place));
-        let block = self.block_of(number);
-        if block == self.blocks.len() {
-            self.blocks.push_back(0);
+        assert_eq!(number, self.next(), "numbers are given one after another");
+        self.push_slot(Some(place));
+    }
+
+    fn push_slot(&mut self, slot: Option<Place>) {
+        let within = slot_of(self.next());
+        if within == 0 || self.blocks.is_empty() {
+            self.blocks.push_back(Block { waiting: 0, slots: vec![None; within] });
         }
-        self.blocks[block] += 1;
+        let block = self.blocks.back_mut().expect("it was put there");
+        block.waiting += u32::from(slot.is_some());
+        block.slots.push(slot);
+    }
+
+    /// The next number to be given.
+    fn next(&self) -> u64 {
+        let Some(last) = self.blocks.back() else { return self.first };
+        (self.first / BLOCK + self.blocks.len() as u64 - 1) * BLOCK + last.slots.len() as u64
     }
 
     /// Takes a place out.
     pub(super) fn remove(&mut self, number: u64) -> Place {
-        let slot = number.checked_sub(self.first).and_then(|at| self.slots.get_mut(at as usize));
-        let Some(place) = slot.and_then(Option::take) else { panic!("number {number} doesn't wait") };
-        let block = self.block_of(number);
-        self.blocks[block] -= 1;
+        let block = self.block_of(number).and_then(|at| self.blocks.get_mut(at));
+        let taken = block.and_then(|block| {
+            let place = block.slots.get_mut(slot_of(number))?.take()?;
+            block.waiting -= 1;
+            Some(place)
+        });
         self.trim();
-        place
+        taken.unwrap_or_else(|| panic!("number {number} doesn't wait"))
     }
 
     /// Lets go of the numbers at the front that nobody has.
     fn trim(&mut self) {
-        while let Some(None) = self.slots.front() {
-            self.slots.pop_front();
+        while let Some(front) = self.blocks.front()
+            && let Some(None) = front.slots.get(slot_of(self.first))
+        {
             self.first += 1;
-            if self.first.is_multiple_of(BLOCK) {
+            if slot_of(self.first) == 0 {
                 self.blocks.pop_front();
             }
         }
@@ -61,51 +83,57 @@ impl Queue {
     /// Gives the places up to this number new ones, from 1 on, in the order in which `drawn` has their numbers so far. Who
     /// waits behind stays; between, where places left before, numbers stay empty.
     pub(super) fn reorder(&mut self, last: u64, drawn: &[u64]) {
-        let drawn_slots = (last + 1).saturating_sub(self.first).min(self.slots.len() as u64) as usize;
-        let behind = self.slots.split_off(drawn_slots);
-        let mut before: Vec<Option<Place>> = std::mem::take(&mut self.slots).into();
-        let (first, count) = (self.first, drawn.len());
-        let places = drawn.iter().map(|number| before[(number - first) as usize].take());
+        let (first, given) = (self.first, self.next() - self.first);
+        let slots = std::mem::take(&mut self.blocks).into_iter().flat_map(|block| block.slots);
+        let mut before: Vec<Option<Place>> = slots.skip(slot_of(first)).collect();
+        let behind = before.split_off((last + 1).saturating_sub(first).min(given) as usize);
         let end = last.max(first - 1) as usize;
-        self.slots = places.chain((count..end).map(|_| None)).chain(behind).collect();
-        assert!(before.iter().all(Option::is_none) && self.slots.range(..count).all(Option::is_some), "a draw loses nobody");
-        self.first = 1;
-        self.blocks = VecDeque::from(vec![0; self.slots.len() / BLOCK as usize + 1]);
-        for (at, _) in self.slots.iter().enumerate().filter(|(_, slot)| slot.is_some()) {
-            self.blocks[(at as u64 + 1) as usize / BLOCK as usize] += 1;
-        }
+        *self = Queue::default();
+        drawn.iter().for_each(|number| self.push_slot(before[(number - first) as usize].take()));
+        assert!(before.iter().all(Option::is_none) && self.iter().count() == drawn.len(), "a draw loses nobody");
+        (drawn.len()..end).for_each(|_| self.push_slot(None));
+        behind.into_iter().for_each(|slot| self.push_slot(slot));
         self.trim();
     }
 
     /// The place with this number, which must wait.
     pub(super) fn get(&self, number: u64) -> &Place {
-        let slot = number.checked_sub(self.first).and_then(|at| self.slots.get(at as usize));
+        let block = self.block_of(number).and_then(|at| self.blocks.get(at));
+        let slot = block.and_then(|block| block.slots.get(slot_of(number)));
         slot.and_then(Option::as_ref).unwrap_or_else(|| panic!("number {number} doesn't wait"))
     }
 
     /// The places that wait with their numbers, the first first.
     pub(super) fn iter(&self) -> impl Iterator<Item = (u64, &Place)> {
-        (self.first..).zip(&self.slots).filter_map(|(number, slot)| Some((number, slot.as_ref()?)))
+        let begins = |block: u64| (self.first / BLOCK + block) * BLOCK;
+        let slots = (0..).zip(&self.blocks).flat_map(move |(at, block)| {
+            let from = if at == 0 { slot_of(self.first) } else { 0 };
+            (begins(at) + from as u64..).zip(block.slots.get(from..).unwrap_or_default())
+        });
+        slots.filter_map(|(number, slot)| Some((number, slot.as_ref()?)))
     }
 
     /// Whether nobody waits.
     pub(super) fn is_empty(&self) -> bool {
-        self.slots.is_empty()
+        self.first == self.next()
     }
 
     /// How many places wait before this number.
     pub(super) fn ahead(&self, number: u64) -> u64 {
-        assert!(number >= self.first, "number {number} doesn't wait");
-        let block = self.block_of(number);
-        let block_starts = (number / BLOCK * BLOCK).max(self.first);
-        let whole: u64 = self.blocks.range(..block).map(|&waiting| u64::from(waiting)).sum();
-        let within = (block_starts - self.first) as usize..(number - self.first) as usize;
-        whole + self.slots.range(within).flatten().count() as u64
+        let block = self.block_of(number).unwrap_or_else(|| panic!("number {number} doesn't wait"));
+        let whole: u64 = self.blocks.range(..block).map(|block| u64::from(block.waiting)).sum();
+        whole + self.blocks[block].slots[..slot_of(number)].iter().flatten().count() as u64
     }
 
-    fn block_of(&self, number: u64) -> usize {
-        (number / BLOCK - self.first / BLOCK) as usize
+    /// Where in `blocks` this number's block would be.
+    fn block_of(&self, number: u64) -> Option<usize> {
+        (number / BLOCK).checked_sub(self.first / BLOCK).map(|at| at as usize)
     }
+}
+
+/// Where in its block a number is.
+const fn slot_of(number: u64) -> usize {
+    (number % BLOCK) as usize
 }
 
 #[cfg(test)]
@@ -148,7 +176,7 @@ mod tests {
         for (number, _) in plain {
             queue.remove(number);
         }
-        assert!(queue.is_empty() && queue.slots.is_empty() && queue.blocks.iter().sum::<u32>() == 0);
+        assert!(queue.is_empty() && queue.iter().next().is_none() && queue.blocks.len() <= 1);
         queue.push(next, place(EntryId::new()));
         assert_eq!(queue.ahead(next), 0);
     }

@@ -1,6 +1,7 @@
 //! What is known of a line: the fold of its events.
 
 use super::Event;
+use super::finder::Finder;
 use super::lobby::Draw;
 use super::queue::Queue;
 use super::rules::{LineRules, Mode};
@@ -10,7 +11,7 @@ use crate::recent::Recent;
 use crate::reply::{EntryReply, EntryState};
 use crate::{AccountId, EntryId, PartyId, ShowId, Timestamp};
 use serde::{Deserialize, Serialize};
-use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 /// A minute in microseconds.
 const MINUTE_US: i64 = 60_000_000;
@@ -54,7 +55,7 @@ struct Group {
 }
 
 impl Place {
-    fn new(id: EntryId, account: AccountId, party: Option<PartyId>, members: &[AccountId]) -> Place {
+    pub(super) fn new(id: EntryId, account: AccountId, party: Option<PartyId>, members: &[AccountId]) -> Place {
         let alone = party.is_none() && members == [account];
         Place { id, account, group: (!alone).then(|| Box::new(Group { party, members: members.to_vec() })) }
     }
@@ -141,8 +142,8 @@ impl<'a> Entry<'a> {
 }
 
 /// What is known of a line: the fold of its events. A million may wait, so what is kept of one who waits is little: their
-/// place, by its number, and the number of each person and whether an id is taken. The latter two, like the order of the
-/// visits' ends, follow from the places, and are made again when a snapshot is read.
+/// place, by its number, and how to find it. The latter, like the order of the visits' ends, follows from the places, and is
+/// made again when a snapshot is read.
 #[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
 #[serde(from = "Stored")]
 pub struct WaitingRoom {
@@ -163,11 +164,9 @@ pub struct WaitingRoom {
     pub(super) people_waiting: u32,
     /// Those with a pass that isn't claimed yet included.
     pub(super) people_inside: u32,
-    /// The number of each person's place.
+    /// Finds places by their people and their ids.
     #[serde(skip_serializing)]
-    pub(super) places: HashMap<AccountId, u64>,
-    #[serde(skip_serializing)]
-    pub(super) ids: HashSet<EntryId>,
+    pub(super) finder: Finder,
     /// When visits end.
     #[serde(skip_serializing)]
     pub(super) sessions: BTreeSet<(Timestamp, u64)>,
@@ -199,13 +198,7 @@ impl From<Stored> for WaitingRoom {
     fn from(stored: Stored) -> WaitingRoom {
         let Stored { sequence, opening, draw, flow, paced_until_us, largest, last_number, queue, .. } = stored;
         let Stored { inside, departed, people_waiting, people_inside, .. } = stored;
-        let mut places = HashMap::with_capacity((people_waiting + people_inside).min(WAITING_MAX as u32) as usize);
-        let mut ids = HashSet::with_capacity(places.capacity());
-        let within = inside.iter().map(|(number, visit)| (*number, &visit.place));
-        for (number, place) in queue.iter().chain(within) {
-            ids.insert(place.id);
-            places.extend(place.members().iter().map(|member| (*member, number)));
-        }
+        let finder = finder((people_waiting + people_inside).min(WAITING_MAX as u32), &queue, &inside);
         let tickets = WaitingRoom::tickets_of(draw.as_ref(), &queue);
         let sessions = inside.iter().map(|(number, visit)| (visit.ends_at, *number)).collect();
         WaitingRoom {
@@ -221,12 +214,22 @@ impl From<Stored> for WaitingRoom {
             departed,
             people_waiting,
             people_inside,
-            places,
-            ids,
+            finder,
             sessions,
             tickets,
         }
     }
+}
+
+/// Finds all places that wait or are inside.
+fn finder(people: u32, queue: &Queue, inside: &HashMap<u64, Visit>) -> Finder {
+    let numbers = queue.iter().map(|(number, _)| number).chain(inside.keys().copied());
+    Finder::of(people as usize, numbers, |number| place(queue, inside, number))
+}
+
+/// The place with this number, which must be one.
+fn place<'a>(queue: &'a Queue, inside: &'a HashMap<u64, Visit>, number: u64) -> &'a Place {
+    inside.get(&number).map_or_else(|| queue.get(number), |visit| &visit.place)
 }
 
 impl Default for WaitingRoom {
@@ -244,8 +247,7 @@ impl Default for WaitingRoom {
             departed: Recent::with_room(ENDED_REMEMBERED_MAX),
             people_waiting: 0,
             people_inside: 0,
-            places: HashMap::new(),
-            ids: HashSet::new(),
+            finder: Finder::default(),
             sessions: BTreeSet::new(),
             tickets: BTreeMap::new(),
         }
@@ -313,7 +315,13 @@ impl WaitingRoom {
 
     /// The place an account is on, though its visit may have run out.
     pub(super) fn kept_place(&self, account: AccountId) -> Option<Entry<'_>> {
-        Some(self.entry(*self.places.get(&account)?))
+        let number = self.finder.number(account, |number| place(&self.queue, &self.inside, number))?;
+        Some(self.entry(number))
+    }
+
+    /// Whether a place that is there has this id.
+    pub(super) fn has(&self, id: EntryId) -> bool {
+        self.finder.has(id, |number| place(&self.queue, &self.inside, number))
     }
 
     /// The place with this number, which must be one.
@@ -375,15 +383,11 @@ impl WaitingRoom {
         self.last_number = number;
         self.largest = self.largest.max(place.people());
         self.people_waiting += place.people();
-        for member in place.members() {
-            let before = self.places.insert(*member, number);
-            assert!(before.is_none(), "{member} has two places");
-        }
-        assert!(self.ids.insert(place.id), "{} is two places", place.id);
         if self.takes_tickets() {
             self.tickets.insert(draw::ticket(place.account, place.id), number);
         }
         self.queue.push(number, place);
+        self.finder.add(number, |number| self::place(&self.queue, &self.inside, number));
     }
 
     fn called(&mut self, id: EntryId, number: u64, claim_by: Timestamp) {
@@ -454,10 +458,7 @@ impl WaitingRoom {
             let ticket = self.tickets.remove(&draw::ticket(place.account, id));
             assert_eq!(ticket, Some(number), "{id} has no ticket");
         }
-        for member in place.members() {
-            assert_eq!(self.places.remove(member), Some(number), "{member} was on another place");
-        }
-        assert!(self.ids.remove(&id), "{id} isn't a place");
+        self.finder.remove(number, &place);
         self.departed.insert(id, ());
     }
 }

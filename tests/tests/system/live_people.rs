@@ -3,9 +3,13 @@
 use anyhow::{Context as _, Result, anyhow};
 use serde_json::{Value, json};
 use socketing_domain::event::{Actor, Event, StreamId};
+use socketing_domain::performance::Release;
 use socketing_domain::show::Policies;
 use socketing_domain::unit::Command;
-use socketing_domain::{AccountId, BookingId, EntryId, PartyId, PaymentId, RefundId, Won, party, performance, waiting_room, wallet};
+use socketing_domain::{
+    AccountId, BookingId, EntryId, HoldId, PartyId, PaymentId, PerformanceId, RefundId, SeatIndex, Timestamp, Won, party, performance,
+    waiting_room, wallet,
+};
 use socketing_tests::live::{LiveClient, TestLive};
 use socketing_tests::stage::Stage;
 use socketing_tests::{TestDb, TestLog, eventually};
@@ -110,6 +114,35 @@ async fn a_fan_is_told_what_happens_to_them_and_a_friend_what_concerns_the_frien
     stage.executor.stop().await;
     let mut log = TestLog::new(&stage.db.pool).await;
     told_nothing(&mut log, &mut strangers, stranger).await
+}
+
+/// The performance's history takes longer to read than the follower keeps events for whoever comes after it: what it let go
+/// meanwhile is read from the log, and no mailbox begins anew.
+#[tokio::test(flavor = "multi_thread")]
+async fn nobody_misses_what_comes_while_a_long_history_is_read() -> Result<()> {
+    const HISTORY: u32 = 40_000;
+    const MEANWHILE: u32 = 12_000; // more than the 8,192 that are kept
+    let db = TestDb::new().await;
+    let mut log = TestLog::new(&db.pool).await;
+    let performance = PerformanceId::new();
+    let [fan, others] = std::array::from_fn(|_| AccountId::new());
+    let of_seats = |event| (StreamId::Performance(performance), Event::Performance(event));
+    let held = |account, hold| {
+        let (members, seats, expires_at) = (vec![account], vec![SeatIndex(1)], Timestamp::default());
+        of_seats(performance::Event::SeatsHeld { hold, account, party: None, members, seats, expires_at, extended: false })
+    };
+    log.append(&(0..HISTORY).map(|_| held(others, HoldId::new())).collect::<Vec<_>>()).await;
+    let live = TestLive::start(&db.pool, None).await?;
+    let mut mine = listen(&live, fan).await?;
+
+    let hold = HoldId::new();
+    let released = performance::Event::HoldReleased { hold, seats: vec![SeatIndex(1)], reason: Release::Released };
+    let mut burst = vec![held(fan, hold)];
+    burst.extend((0..MEANWHILE).map(|_| held(others, HoldId::new())));
+    burst.push(of_seats(released));
+    log.append(&burst).await;
+    told(&mut mine, ["SeatsHeld", "HoldReleased"]).await?;
+    Ok(())
 }
 
 #[tokio::test(flavor = "multi_thread")]
