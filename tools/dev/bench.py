@@ -193,9 +193,10 @@ class Runs:
                     for _ in range(self.runs_max):
                         old.append(_worth(name, self.once(name, before)))
                         new.append(_worth(name, self.once(name, after)))
-                    change = statistics.median(new) / statistics.median(old) - 1
-                    spread = max(max(old) - min(old), max(new) - min(new)) / statistics.median(old)
-                    this.note(f"{change:+.1%}, spread {spread:.1%}")
+                    was, now = statistics.median(old), statistics.median(new)
+                    change = now / was - 1
+                    spread = max(max(old) - min(old), max(new) - min(new)) / was
+                    this.note(f"{was:.3g} before, {now:.3g} now: {change:+.1%}, spread {spread:.1%}")
                 if -change > max(FELL, spread):
                     fallen.append(f"{name}: {change:+.1%}")
         if fallen:

@@ -2,6 +2,7 @@ import { useQuery } from "@tanstack/react-query";
 import type { Booking } from "../api/client";
 import { queries } from "../api/queries";
 import { useFormat, useT } from "../i18n";
+import { Failed } from "../ui/states";
 
 /** How often the others' shares are looked at while one of them waits for money. */
 const LOOK_MS = 3000;
@@ -20,7 +21,8 @@ export function Shares({ booking }: { booking: Booking }) {
   const party = useQuery(queries.invitations()).data?.parties.find(
     ({ party_id }) => party_id === shares.data?.party_id,
   );
-  if (!shares.data) return null;
+  if (shares.isError && !shares.data) return <Failed failure={shares.error} retry={() => void shares.refetch()} />;
+  if (!shares.data) return null; // not a share, or not known yet
   return (
     <section className="rounded-card border border-line bg-panel p-5">
       <h2 className="font-bold text-lg">{t.together.shares}</h2>

@@ -93,7 +93,14 @@ function JoinByLink({ performance, party }: { performance: string; party: string
   const action = useAction();
   const link = useQuery(queries.partyLink(performance, party));
   if (link.data === null) return <Notice tone="bad" title={t.together.noParty} />;
-  if (!link.data) return null;
+  if (link.isError && !link.data) return <Failed failure={link.error} retry={() => void link.refetch()} />;
+  if (!link.data) {
+    return (
+      <Loading>
+        <Skeleton className="h-40 rounded-card" />
+      </Loading>
+    );
+  }
   const { leader_nickname, people, terms, frozen, ended } = link.data;
   if (ended || frozen) return <Notice tone="bad" title={ended ? t.together.noParty : t.together.tooLate} />;
   return (
