@@ -20,7 +20,7 @@ use socketing_service::problem::chain;
 use std::{collections::HashMap, sync::Arc, time::Duration};
 use tokio::{
     sync::watch,
-    time::{Instant, MissedTickBehavior, interval, sleep},
+    time::{Instant, sleep, sleep_until},
 };
 use tokio_util::sync::CancellationToken;
 
@@ -57,33 +57,37 @@ impl Postman {
 
     async fn work(&mut self) {
         let tail = Arc::clone(&self.tail);
-        let mut sweep = interval(limits::SWEEP_EVERY);
-        sweep.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        let mut sweep_at = Instant::now() + limits::SWEEP_EVERY;
         loop {
-            tokio::select! {
-                () = tail.stirred.notified() => self.catch_up().await,
-                _ = sweep.tick() => self.sweep(),
+            match tail.next(self.reading, self.at) {
+                Next::Nothing => tokio::select! {
+                    () = tail.stirred.notified() => {}
+                    () = sleep_until(sweep_at) => {}
+                },
+                next => self.take(next).await,
+            }
+            if Instant::now() >= sweep_at {
+                self.sweep();
+                sweep_at = Instant::now() + limits::SWEEP_EVERY;
             }
         }
     }
 
-    async fn catch_up(&mut self) {
-        loop {
-            match self.tail.next(self.reading, self.at) {
-                Next::Nothing => return,
-                Next::Events(events, position) => {
-                    for event in &events {
-                        self.deliver(event).await;
-                    }
-                    self.arrive(position);
+    async fn take(&mut self, next: Next) {
+        match next {
+            Next::Nothing => {}
+            Next::Events(events, position) => {
+                for event in &events {
+                    self.deliver(event).await;
                 }
-                Next::Gone(end) if end - self.at <= limits::POST_BEHIND_MAX => self.read_log().await,
-                Next::Gone(end) => {
-                    tracing::warn!(behind = end - self.at, "too much at once for the postman; all mailboxes begin anew");
-                    self.begin_anew(self.reading, end);
-                }
-                Next::Anew(reading, position) => self.begin_anew(reading, position),
+                self.arrive(position);
             }
+            Next::Gone(end) if end - self.at <= limits::POST_BEHIND_MAX => self.read_log().await,
+            Next::Gone(end) => {
+                tracing::warn!(behind = end - self.at, "too much at once for the postman; all mailboxes begin anew");
+                self.begin_anew(self.reading, end);
+            }
+            Next::Anew(reading, position) => self.begin_anew(reading, position),
         }
     }
 
