@@ -326,14 +326,30 @@ async fn stopped_before_the_performance_is_told() -> Result<()> {
 #[tokio::test(flavor = "multi_thread")]
 async fn stopped_before_the_intent_is_deleted() -> Result<()> {
     let desk = Desk::open().await?;
-    desk.cards.order(json!({ "on": "charge", "fault": "slow", "ms": 200 })).await;
+    let pool = &desk.stage.db.pool;
+    // Whoever deletes a card's intent waits for this test; whoever writes one doesn't.
+    sqlx::raw_sql(
+        "create function wait_for_test() returns trigger language plpgsql as
+             $$ begin perform pg_advisory_xact_lock(4711); return old; end $$;
+         create trigger wait_for_test before delete on intents for each row when (old.lane = 'card') execute function wait_for_test()",
+    )
+    .execute(pool)
+    .await?;
+    let mut blocker = pool.begin().await?;
+    sqlx::query("select pg_advisory_xact_lock(4711)").execute(&mut *blocker).await?;
     let processes = desk.processes(NEVER);
     desk.buy(1, "approved").await?;
-    eventually("it is in doubt", || async { desk.open_payments(NEVER).await.len() == 1 }).await;
-    let mut blocker = desk.stage.db.pool.begin().await?;
-    sqlx::query("lock table intents in share mode").execute(&mut *blocker).await?;
     happened(&desk.stage, "SeatsSold", 1).await;
+    const WAITING: &str = "from pg_locks where locktype = 'advisory' and not granted
+         and database = (select oid from pg_database where datname = current_database())";
+    eventually("the intent is being deleted", || async {
+        sqlx::query_scalar::<_, i64>(&format!("select count(*) {WAITING}")).fetch_one(pool).await.is_ok_and(|waiting| waiting == 1)
+    })
+    .await;
     processes.crash(&desk.stage).await?;
+    // A statement that waits doesn't notice that its client is gone: this one's is stopped with it, and waited for.
+    let stopped: bool = sqlx::query_scalar(&format!("select pg_terminate_backend(pid, 10000) {WAITING}")).fetch_one(pool).await?;
+    assert!(stopped, "the statement is stopped");
     blocker.rollback().await?;
     assert_eq!(desk.open_payments(NEVER).await.len(), 1, "the intent is still there");
     let processes = desk.processes(NEVER);
