@@ -98,8 +98,7 @@ static MIGRATIONS: sqlx::migrate::Migrator = sqlx::migrate!("../migrations");
 /// # Errors
 /// If Postgres can't be asked.
 pub async fn pending_migrations(pool: &PgPool) -> Result<Vec<String>, StoreError> {
-    let asked: Result<bool, sqlx::Error> = sqlx::query_scalar("select to_regclass('_sqlx_migrations') is not null").fetch_one(pool).await;
-    let applied: Vec<i64> = if asked.map_err(StoreError::query("look for the table of migrations"))? {
+    let applied: Vec<i64> = if has_migrations(pool).await? {
         let versions = sqlx::query_scalar("select version from _sqlx_migrations where success").fetch_all(pool).await;
         versions.map_err(StoreError::query("read which migrations were applied"))?
     } else {
@@ -114,5 +113,34 @@ pub async fn pending_migrations(pool: &PgPool) -> Result<Vec<String>, StoreError
 /// # Errors
 /// If a migration fails or an applied one was changed; the database then stays as the last good migration left it.
 pub async fn migrate(pool: &PgPool) -> Result<(), StoreError> {
+    accept_other_texts(pool).await?;
     MIGRATIONS.run(pool).await.map_err(StoreError::Migrate)
+}
+
+/// A migration that was published with another text, by the SHA-384 of it. For a while, number 16 did at once what number
+/// 19 does now; after both, the schema is the same.
+const OTHER_TEXTS: [(i64, &str); 1] =
+    [(16, "1ab439f585c03375ae4b51f4ee1ddb401cc55b9f3ba9c9954eafef641228038dff789f1614e06b5acdfc496c1e62878b")];
+
+/// Has a database that was migrated by such a text go on: it would count as changed otherwise, and never be migrated again.
+async fn accept_other_texts(pool: &PgPool) -> Result<(), StoreError> {
+    if !has_migrations(pool).await? {
+        return Ok(());
+    }
+    for (version, other) in OTHER_TEXTS {
+        let Some(migration) = MIGRATIONS.iter().find(|migration| migration.version == version) else { continue };
+        sqlx::query("update _sqlx_migrations set checksum = $2 where version = $1 and checksum = decode($3, 'hex')")
+            .bind(version)
+            .bind(&*migration.checksum)
+            .bind(other)
+            .execute(pool)
+            .await
+            .map_err(StoreError::query(format!("accept the other text of migration {version}")))?;
+    }
+    Ok(())
+}
+
+async fn has_migrations(pool: &PgPool) -> Result<bool, StoreError> {
+    let asked = sqlx::query_scalar("select to_regclass('_sqlx_migrations') is not null").fetch_one(pool).await;
+    asked.map_err(StoreError::query("look for the table of migrations"))
 }
