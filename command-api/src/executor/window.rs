@@ -51,11 +51,13 @@ impl Window {
         if self.complete && !self.keys.contains(&key.short()) {
             return Known::Never;
         }
-        let place = self.places.get(&key.short());
-        match place.and_then(|place| self.latest.get((place - self.first) as usize)) {
-            Some((known, recorded)) if known == key => Known::Recorded(recorded),
-            _ => Known::Unsure,
-        }
+        self.place(key).map_or(Known::Unsure, |place| Known::Recorded(&self.latest[place].1))
+    }
+
+    /// Where among the latest this key is.
+    fn place(&self, key: &KeyDigest) -> Option<usize> {
+        let place = (self.places.get(&key.short())? - self.first) as usize;
+        (self.latest[place].0 == *key).then_some(place)
     }
 
     /// Takes in all keys that were recorded before the unit was loaded.
@@ -65,8 +67,12 @@ impl Window {
         self.bound();
     }
 
-    /// Keeps a new outcome.
+    /// Keeps an outcome. One that is told again stays where it is: a key that is sent again and again costs others nothing.
     pub(super) fn remember(&mut self, key: KeyDigest, outcome: Recorded) {
+        if let Some(place) = self.place(&key) {
+            self.latest[place].1 = outcome;
+            return;
+        }
         self.keys.insert(key.short());
         self.bound();
         self.places.insert(key.short(), self.first + self.latest.len() as u64);
@@ -74,7 +80,7 @@ impl Window {
         if self.latest.len() > WINDOW_MAX
             && let Some((oldest, _)) = self.latest.pop_front()
         {
-            // A key that was remembered again since has a later place.
+            // Another key with the same short digest may have come since.
             if self.places.get(&oldest.short()) == Some(&self.first) {
                 self.places.remove(&oldest.short());
             }
@@ -92,7 +98,7 @@ impl Window {
 
 /// Digests are evenly spread already: hashing them again would be for nothing.
 #[derive(Default)]
-pub(super) struct AsItIs(u64);
+struct AsItIs(u64);
 
 impl Hasher for AsItIs {
     fn finish(&self) -> u64 {
@@ -134,14 +140,16 @@ mod tests {
     }
 
     #[test]
-    fn what_is_remembered_again_stays_when_its_first_time_is_forgotten() {
+    fn a_key_that_is_sent_again_and_again_pushes_no_other_out() {
         let mut window = Window::new(Some(Vec::new()));
-        window.remember(key(0), outcome());
-        window.remember(key(0), Recorded { position: 2, ..outcome() });
-        for n in 1..WINDOW_MAX {
+        for n in 0..WINDOW_MAX {
             window.remember(key(n), outcome());
         }
-        assert!(matches!(window.look(&key(0)), Known::Recorded(Recorded { position: 2, .. })));
+        for position in 0..WINDOW_MAX as u64 {
+            window.remember(key(1), Recorded { position, ..outcome() });
+        }
+        assert!(matches!(window.look(&key(0)), Known::Recorded(_)));
+        assert!(matches!(window.look(&key(1)), Known::Recorded(recorded) if recorded.position == WINDOW_MAX as u64 - 1));
         window.remember(key(WINDOW_MAX), outcome());
         assert!(matches!(window.look(&key(0)), Known::Unsure));
         assert_eq!((window.latest.len(), window.places.len()), (WINDOW_MAX, WINDOW_MAX));

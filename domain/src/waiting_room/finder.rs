@@ -2,14 +2,16 @@
 //! who wait take a few bytes each to be found, and not a table with all their ids.
 
 use super::state::Place;
+use crate::limits::PARTY_MEMBERS_MAX;
 use crate::{AccountId, EntryId};
 use hashbrown::HashTable;
 use std::hash::{BuildHasher, Hash, RandomState};
 
 /// Tables that share the numbers. Each grows by itself, so that nobody waits for a table of a million that is made anew.
 const TABLES: usize = 64;
-/// Members of a place that can be told apart: [`crate::limits::PARTY_MEMBERS_MAX`] is less.
+/// Members of a place that can be told apart.
 const MEMBERS: u64 = 256;
+const _: () = assert!(PARTY_MEMBERS_MAX as u64 <= MEMBERS);
 
 /// Whom to look for. What knows the places is passed to every call: `place` tells the one with a number.
 #[derive(Clone, PartialEq, Debug, Default)]

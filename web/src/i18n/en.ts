@@ -303,7 +303,7 @@ export const en: Dictionary = {
     why: "Why not?",
     limit: (n) => `You can take up to ${n}.`,
     inLine: "You are still in line. When it is your turn, you choose here.",
-    lookOnly: "You can look around for now",
+    lookOnly: "You can look around",
     lookOnlyHint: "Join the line, and choose when it is your turn.",
     partyHint: (n) => `There are ${n} of you. Take ${n} seats, and everyone gets their own ticket.`,
     friendHolds: "Your friend is choosing for you both",
