@@ -65,7 +65,7 @@ impl Follower {
         let feed = Feed::open(pool.clone(), self.jetstream.clone(), READER, &from).await?;
         self.hub.seats.end_all(head.position);
         self.hub.line.end_all(head.position);
-        self.tail.begin(head.position);
+        self.tail.begin(head.position, head.incarnation);
         self.hub.followed.send_replace(head.position);
         self.hub.history.send_replace(Some(head.incarnation));
         Ok(feed)

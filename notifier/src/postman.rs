@@ -12,7 +12,7 @@ use crate::{
     mailbox::Mailboxes,
     mine,
     rooms::performance_of,
-    tail::{Next, Tail},
+    tail::{Next, Reading, Tail},
 };
 use socketing_domain::{PerformanceId, event::Recorded, unit::UnitId};
 use socketing_event_store::{PgPool, StoreError, load::unit_events, log};
@@ -32,7 +32,7 @@ pub(crate) struct Postman {
     delivered: watch::Sender<u64>,
     tail: Arc<Tail>,
     /// Which reading of the log was followed, and up to where everything is delivered.
-    reading: u64,
+    reading: Reading,
     at: u64,
     halls: HashMap<PerformanceId, Known>,
 }
@@ -47,7 +47,7 @@ struct Known {
 impl Postman {
     /// A postman who goes after this tail. `delivered` follows how far he is.
     pub(crate) fn new(pool: PgPool, mailboxes: Arc<Mailboxes>, delivered: watch::Sender<u64>, tail: Arc<Tail>) -> Postman {
-        Postman { pool, mailboxes, delivered, tail, reading: 0, at: 0, halls: HashMap::new() }
+        Postman { pool, mailboxes, delivered, tail, reading: Reading::default(), at: 0, halls: HashMap::new() }
     }
 
     /// Delivers until `stop`.
@@ -99,7 +99,7 @@ impl Postman {
 
     /// What comes next doesn't continue what was delivered: the halls are read again when they are needed, and everyone who
     /// listens is told to look for themselves.
-    fn begin_anew(&mut self, reading: u64, position: u64) {
+    fn begin_anew(&mut self, reading: Reading, position: u64) {
         (self.reading, self.at) = (reading, position);
         self.halls.clear();
         self.mailboxes.reset(position);
@@ -109,10 +109,13 @@ impl Postman {
     /// Delivers the next page of the log, of which the tail has nothing any more.
     async fn read_log(&mut self) {
         let (pool, at) = (self.pool.clone(), self.at);
-        let page = patiently("the log", || log::read_after(&pool, at, log::PAGE_EVENTS_MAX)).await;
-        // None though there should be some: the log is another one. The follower is about to find that out.
-        let Some(last) = page.last().map(|event| event.position) else { return sleep(limits::RETRY_FIRST).await };
-        for event in page {
+        let page = patiently("the log", || log::page(&pool, at, log::PAGE_EVENTS_MAX)).await;
+        let last = page.events.last().map(|event| event.position);
+        // Another history, or not as far as it was: the follower is about to find that out.
+        let Some(last) = last.filter(|_| page.head.incarnation == self.reading.incarnation) else {
+            return sleep(limits::RETRY_FIRST).await;
+        };
+        for event in page.events {
             // What can't be read the follower has said already.
             if let Ok(event) = event.decode() {
                 self.deliver(&event).await;

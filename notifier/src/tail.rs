@@ -7,6 +7,16 @@ use std::{
     sync::{Arc, Mutex},
 };
 use tokio::sync::Notify;
+use uuid::Uuid;
+
+/// Which reading of the log something belongs to: another one begins when the log is another one, or is read anew.
+#[derive(Clone, Copy, PartialEq, Default, Debug)]
+pub(crate) struct Reading {
+    /// Of how many.
+    nth: u64,
+    /// The history that is read.
+    pub(crate) incarnation: Uuid,
+}
 
 /// The end of the log as it was read, [`limits::TAIL_EVENTS_MAX`] events of it.
 #[derive(Default, Debug)]
@@ -18,8 +28,7 @@ pub(crate) struct Tail {
 
 #[derive(Default, Debug)]
 struct Kept {
-    /// Which reading of the log this is: it rises when the log is another one, or is read anew.
-    reading: u64,
+    reading: Reading,
     /// Everything after this, up to `end`, is among `events`, if this program can read it.
     after: u64,
     end: u64,
@@ -36,14 +45,15 @@ pub(crate) enum Next {
     /// Some that aren't kept any more; the log has them. It was read up to this position.
     Gone(u64),
     /// Another reading of the log, which begins after this position.
-    Anew(u64, u64),
+    Anew(Reading, u64),
 }
 
 impl Tail {
-    /// The log is read anew, after this position.
-    pub(crate) fn begin(&self, position: u64) {
+    /// The log is read anew, after this position of this history.
+    pub(crate) fn begin(&self, position: u64, incarnation: Uuid) {
         let mut kept = lock(&self.kept);
-        *kept = Kept { reading: kept.reading + 1, after: position, end: position, events: VecDeque::new() };
+        let reading = Reading { nth: kept.reading.nth + 1, incarnation };
+        *kept = Kept { reading, after: position, end: position, events: VecDeque::new() };
         drop(kept);
         self.stirred.notify_one();
     }
@@ -63,7 +73,7 @@ impl Tail {
     }
 
     /// What comes after this position of this reading.
-    pub(crate) fn next(&self, reading: u64, position: u64) -> Next {
+    pub(crate) fn next(&self, reading: Reading, position: u64) -> Next {
         let kept = lock(&self.kept);
         if kept.reading != reading {
             return Next::Anew(kept.reading, kept.after);
@@ -100,21 +110,24 @@ mod tests {
     #[test]
     fn who_comes_after_gets_everything_in_order_or_is_sent_to_the_log() {
         let tail = Tail::default();
-        tail.begin(10);
-        assert_eq!(tail.next(0, 0), Next::Anew(1, 10));
-        assert_eq!(tail.next(1, 10), Next::Nothing);
+        let (nothing, incarnation) = (Reading::default(), Uuid::from_u128(7));
+        assert_eq!(tail.next(nothing, 0), Next::Nothing);
+        tail.begin(10, incarnation);
+        let first = Reading { nth: 1, incarnation };
+        assert_eq!(tail.next(nothing, 0), Next::Anew(first, 10));
+        assert_eq!(tail.next(first, 10), Next::Nothing);
         let read: Vec<_> = events(11..=14).into_iter().filter(|event| event.position != 13).collect();
         tail.put(&read, 14);
-        assert_eq!(positions(tail.next(1, 10)), (vec![11, 12, 14], 14));
-        assert_eq!(positions(tail.next(1, 13)), (vec![14], 14));
+        assert_eq!(positions(tail.next(first, 10)), (vec![11, 12, 14], 14));
+        assert_eq!(positions(tail.next(first, 13)), (vec![14], 14));
         tail.put(&[], 15); // this program can't read it
-        assert_eq!(positions(tail.next(1, 14)), (vec![], 15));
+        assert_eq!(positions(tail.next(first, 14)), (vec![], 15));
         let more = limits::TAIL_EVENTS_MAX as u64;
         tail.put(&events(16..=15 + more), 15 + more);
-        assert_eq!(tail.next(1, 13), Next::Gone(15 + more));
-        let (some, end) = positions(tail.next(1, 14));
+        assert_eq!(tail.next(first, 13), Next::Gone(15 + more));
+        let (some, end) = positions(tail.next(first, 14));
         assert_eq!((some[0], some.len(), end), (16, limits::BATCH_EVENTS_MAX, 15 + limits::BATCH_EVENTS_MAX as u64));
-        tail.begin(7);
-        assert_eq!(tail.next(1, 15), Next::Anew(2, 7));
+        tail.begin(7, incarnation);
+        assert_eq!(tail.next(first, 15), Next::Anew(Reading { nth: 2, incarnation }, 7));
     }
 }
