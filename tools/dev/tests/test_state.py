@@ -21,6 +21,7 @@ class Kept(unittest.TestCase):
     def listen(self, port=0):
         listener = socket.socket()
         self.addCleanup(listener.close)
+        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)  # as every server does: a test before may have closed connections here
         listener.bind(("127.0.0.1", port))
         listener.listen()
         return listener
