@@ -16,12 +16,15 @@ use socketing_service::auth::{Claims, Tokens};
 use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
+use tokio::sync::mpsc;
 use tokio::task::JoinSet;
 use tokio::time::sleep;
 use uuid::Uuid;
 
 const WARM_UP: Duration = Duration::from_secs(3);
 const SESSION_S: u32 = 43_200;
+/// Turns that may wait for one connection, whose answers are late: more than an hour of them at the usual rate.
+const TURNS_MAX: usize = 65_536;
 
 #[derive(Args)]
 pub(crate) struct HoldArgs {
@@ -122,27 +125,40 @@ async fn client(mut connection: Connection, load: Arc<Load>) -> Result<()> {
 
 /// Commands at fixed times: latency counts from when a command should have been sent.
 async fn open_loop(server: &Running, load: &Arc<Load>, connections: usize, rate: u32) -> Result<()> {
-    let begin = Instant::now();
     let mut clients = JoinSet::new();
-    for nth in 0..connections {
+    let mut turns = Vec::new();
+    for _ in 0..connections {
         let mut connection = Connection::open(server.address()).await?;
+        let (turn, mut due) = mpsc::channel(TURNS_MAX);
+        turns.push(turn);
         let load = load.clone();
         clients.spawn(async move {
-            let mut turn = nth;
-            loop {
-                let due = begin + Duration::from_secs_f64(turn as f64 / f64::from(rate));
-                turn += connections;
-                tokio::time::sleep_until(due.into()).await;
+            while let Some(due) = due.recv().await {
                 let Some(wish) = load.wish() else { return anyhow::Ok(()) };
                 let ended = ask(&mut connection, &load, wish).await?;
                 load.measure.ended(ended, due);
             }
+            Ok(())
         });
     }
+    std::thread::spawn(move || pace(&turns, rate));
     while let Some(ended) = clients.join_next().await {
         ended.context("a client died")??;
     }
     Ok(())
+}
+
+/// Gives the turns out, each at its time, until nobody takes them any more. A thread of its own, for the runtime's timers
+/// are a millisecond coarse: as much as an answer takes.
+fn pace(turns: &[mpsc::Sender<Instant>], rate: u32) {
+    let begin = Instant::now();
+    for (nth, turn) in turns.iter().cycle().enumerate() {
+        let due = begin + Duration::from_secs_f64(nth as f64 / f64::from(rate));
+        std::thread::sleep(due.saturating_duration_since(Instant::now()));
+        if turn.blocking_send(due).is_err() {
+            return;
+        }
+    }
 }
 
 async fn ask(connection: &mut Connection, load: &Load, wish: Wish) -> Result<Ended> {

@@ -121,17 +121,18 @@ with lease as (
     from head, unnest($4::text[], $5::text[], $6::bigint[], $7::text[], $8::text[], $9::json[], $10::json[])
         with ordinality as e (aggregate_type, aggregate_id, sequence, event_type, event_version, payload, metadata, nth)
 ), recorded as (
-    insert into command_log (unit, digest, unit_kind, actor, key, command_id, command, fingerprint, status, body, position,
+    insert into command_log (unit, key_time, digest, unit_kind, actor, key, command_id, command, fingerprint, status, body, position,
                              cause_type, cause_sequence)
-    select o.unit, o.digest, o.unit_kind, o.actor, o.key, o.command_id, o.command, o.fingerprint, o.status, o.body,
+    select o.unit, o.key_time, o.digest, o.unit_kind, o.actor, o.key, o.command_id, o.command, o.fingerprint, o.status, o.body,
            head.base + o.covered, o.cause_type, o.cause_sequence
-    from head, unnest($11::uuid[], $12::uuid[], $13::text[], $14::text[], $15::text[], $16::uuid[], $17::text[], $18::uuid[],
-                      $19::smallint[], $20::json[], $21::bigint[], $22::text[], $23::bigint[])
-        as o (unit, digest, unit_kind, actor, key, command_id, command, fingerprint, status, body, covered, cause_type, cause_sequence)
+    from head, unnest($11::uuid[], $12::int[], $13::uuid[], $14::text[], $15::text[], $16::text[], $17::uuid[], $18::text[], $19::uuid[],
+                      $20::smallint[], $21::json[], $22::bigint[], $23::text[], $24::bigint[])
+        as o (unit, key_time, digest, unit_kind, actor, key, command_id, command, fingerprint, status, body, covered,
+              cause_type, cause_sequence)
 ), timed as (
     insert into due (unit, unit_kind, shard, next_due_at)
     select d.unit, d.unit_kind, d.shard, d.next_due_at
-    from head, unnest($24::uuid[], $25::text[], $26::smallint[], $27::timestamptz[]) as d (unit, unit_kind, shard, next_due_at)
+    from head, unnest($25::uuid[], $26::text[], $27::smallint[], $28::timestamptz[]) as d (unit, unit_kind, shard, next_due_at)
     on conflict (unit, unit_kind) do update set next_due_at = excluded.next_due_at
 )
 select base from head";
@@ -160,7 +161,8 @@ pub async fn append(connection: &mut PgConnection, parts: &[&Part]) -> Result<Ap
         .bind(column(&events, |e| JsonText(&e.payload)))
         .bind(column(&events, |e| JsonText(&e.metadata)))
         .bind(column(&outcomes, |o| o.unit))
-        .bind(column(&outcomes, |o| o.digest.0))
+        .bind(column(&outcomes, |o| o.digest.time))
+        .bind(column(&outcomes, |o| o.digest.hash))
         .bind(column(&outcomes, |o| o.unit_kind))
         .bind(column(&outcomes, |o| o.actor.as_str()))
         .bind(column(&outcomes, |o| o.key.as_str()))

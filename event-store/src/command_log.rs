@@ -6,23 +6,41 @@ use sqlx::{Executor as _, PgConnection, PgExecutor, Row};
 use time::OffsetDateTime;
 use uuid::Uuid;
 
-/// Names a command by its unit's kind, its sender and its key: the first half of their SHA-256. Two that collide would
-/// have to be sought by 2^64 tries, and by one who may choose only their own keys.
+/// Names a command by its unit's kind, its sender and its key.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Debug)]
-pub struct KeyDigest(pub Uuid);
+pub struct KeyDigest {
+    /// The time in the key, in steps of 256 ms cut to 32 bits, if it is a UUIDv7; 0 for every other. What is recorded at
+    /// one time lies together in the index by it, whose pages would be written in random order otherwise.
+    pub time: i32,
+    /// The first half of the SHA-256 of all three. Two that collide would have to be sought by 2^64 tries, and by one who
+    /// may choose only their own keys.
+    pub hash: Uuid,
+}
 
 impl KeyDigest {
     /// The digest of a key that an actor uses at a unit of this kind.
     #[must_use]
     pub fn of(unit_kind: &str, actor: &str, key: &str) -> KeyDigest {
         let hash = Sha256::new().chain_update(unit_kind).chain_update([0]).chain_update(actor).chain_update([0]).chain_update(key);
-        KeyDigest(first_half(&hash.finalize().into()))
+        KeyDigest { time: time_of(key), hash: first_half(&hash.finalize().into()) }
     }
 
-    /// Half of it again: enough to say that a key was surely never seen.
+    /// Half of the hash: enough to say that a key was surely never seen.
     #[must_use]
     pub const fn short(&self) -> u64 {
-        self.0.as_u64_pair().0
+        short(self.hash)
+    }
+}
+
+const fn short(hash: Uuid) -> u64 {
+    hash.as_u64_pair().0
+}
+
+fn time_of(key: &str) -> i32 {
+    // A UUIDv7 (RFC 9562) begins with 48 bits of milliseconds.
+    match Uuid::try_parse(key) {
+        Ok(id) if id.get_version_num() == 7 => (id.as_u128() >> (80 + 8)) as i32,
+        _ => 0,
     }
 }
 
@@ -48,7 +66,7 @@ fn first_half(hash: &[u8; 32]) -> Uuid {
 #[derive(Clone, Debug)]
 pub struct Outcome {
     /// Who asked, under which key.
-    pub digest: KeyDigest,
+    pub key: KeyDigest,
     /// What was asked.
     pub fingerprint: Fingerprint,
     /// The HTTP status it was answered with.
@@ -64,18 +82,21 @@ pub struct Outcome {
 /// # Errors
 /// The database's.
 pub async fn find(db: impl PgExecutor<'_>, unit: Uuid, keys: &[KeyDigest]) -> Result<Vec<Outcome>, sqlx::Error> {
-    let digests: Vec<Uuid> = keys.iter().map(|key| key.0).collect();
     let rows = sqlx::query(
-        "select digest, fingerprint, status, body::text as body, position from command_log where unit = $1 and digest = any($2)",
+        "select wanted.key_time, c.digest, fingerprint, status, body::text as body, position
+         from unnest($2::int[], $3::uuid[]) as wanted (key_time, digest)
+         cross join lateral (values (wanted.key_time), (0)) as tried (key_time) -- 0: recorded before there was this column
+         join command_log c on c.unit = $1 and c.key_time = tried.key_time and c.digest = wanted.digest",
     )
     .bind(unit)
-    .bind(digests)
+    .bind(keys.iter().map(|key| key.time).collect::<Vec<_>>())
+    .bind(keys.iter().map(|key| key.hash).collect::<Vec<_>>())
     .fetch_all(db)
     .await?;
     rows.into_iter()
         .map(|row| {
             Ok(Outcome {
-                digest: KeyDigest(row.try_get("digest")?),
+                key: KeyDigest { time: row.try_get("key_time")?, hash: row.try_get("digest")? },
                 fingerprint: Fingerprint(row.try_get("fingerprint")?),
                 status: row.try_get::<i16, _>("status")? as u16,
                 body: row.try_get("body")?,
@@ -94,7 +115,7 @@ pub async fn keys(db: impl PgExecutor<'_>, unit: Uuid, limit: usize) -> Result<V
         .bind(unit)
         .bind(limit as i64)
         .fetch(db)
-        .map_ok(|digest| KeyDigest(digest).short())
+        .map_ok(short)
         .try_collect()
         .await
 }
@@ -113,7 +134,7 @@ pub async fn keys_of_many(db: &mut PgConnection, units: &[Uuid], limit: usize) -
     .fetch(db);
     let mut keys = vec![Vec::new(); units.len()];
     while let Some((nth, digest)) = rows.try_next().await? {
-        keys[nth as usize - 1].push(KeyDigest(digest).short());
+        keys[nth as usize - 1].push(short(digest));
     }
     Ok(keys)
 }
@@ -216,4 +237,26 @@ async fn drop_day(connection: &mut PgConnection, OldDay { name, attached, pendin
     connection.execute(format!("drop table {name}").as_str()).await?;
     tracing::info!(partition = name, "outcomes of commands that had their time are dropped; their refusals are kept");
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn keys_that_are_uuidv7_are_in_the_order_of_their_times() {
+        let at = |ms: u64| Uuid::new_v7(uuid::Timestamp::from_unix(uuid::NoContext, ms / 1_000, (ms % 1_000) as u32 * 1_000_000));
+        let time = |key: &str| KeyDigest::of("performance", "account:a", key).time;
+        let now = 1_795_600_000_000; // November 2026
+        let times = [0, 256, 512, 60_000].map(|later| time(&at(now + later).to_string()));
+        assert!(times.is_sorted_by(|one, other| one < other), "{times:?}");
+        assert_eq!(time(&at(now).to_string()), time(&at(now).to_string()), "whatever else is in it");
+    }
+
+    #[test]
+    fn other_keys_have_no_time() {
+        for key in ["", "key", "charge/1", "0190a8b0-0000-4000-8000-000000000000", "0190a8b0-0000-7000-8000-00000000000"] {
+            assert_eq!(KeyDigest::of("performance", "account:a", key).time, 0, "{key}");
+        }
+    }
 }

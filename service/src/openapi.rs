@@ -144,8 +144,8 @@ macro_rules! error_responses {
 #[into_params(parameter_in = Header)]
 #[allow(dead_code)] // only described: the extractors read the headers
 pub struct CommandHeaders {
-    /// A key of the client's choice, new for each command and the same for its retries: 1 to 255 visible ASCII characters.
-    /// The same key gets the same answer for at least 24 hours; with another command it is refused.
+    /// A key of the client's choice, new for each command and the same for its retries: 1 to 255 visible ASCII characters,
+    /// best a UUIDv7, which costs least to record. The same key gets the same answer for at least 24 hours; with another command it is refused.
     #[param(rename = "Idempotency-Key", required = true, example = "01980d2e-7f3a-7cc1-9d53-0c9a5b1f4e11")]
     pub idempotency_key: String,
     /// W3C trace context.

@@ -46,8 +46,14 @@ pub(super) async fn run(
 ) {
     let mut committer = Committer { pool, ownership, keeper, committed, connection: None };
     let mut next = inbox.recv().await;
+    let mut writers = 0;
     while let Some(first) = next {
+        if writers > 1 {
+            // Those whom the last commit woke hand over now what they have decided meanwhile: one statement takes it all.
+            tokio::task::yield_now().await;
+        }
         let (merged, left_over) = merge_ready(first, &mut inbox);
+        writers = merged.len();
         committer.commit(merged).await;
         next = match left_over {
             Some(submission) => Some(submission),

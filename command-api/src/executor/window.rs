@@ -158,7 +158,7 @@ mod tests {
     #[test]
     fn a_short_digest_that_two_keys_share_is_not_taken_for_the_other() {
         let mut window = Window::new(Some(Vec::new()));
-        let (one, other) = (KeyDigest(Uuid::from_u64_pair(7, 1)), KeyDigest(Uuid::from_u64_pair(7, 2)));
+        let (one, other) = (KeyDigest { time: 0, hash: Uuid::from_u64_pair(7, 1) }, KeyDigest { time: 0, hash: Uuid::from_u64_pair(7, 2) });
         window.remember(one, outcome());
         assert!(matches!(window.look(&other), Known::Unsure));
         window.remember(other, outcome());

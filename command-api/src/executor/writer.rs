@@ -557,5 +557,5 @@ fn commands(answers: Vec<(Pending, Answer)>) -> Vec<Pending> {
 fn recorded(outcome: command_log::Outcome) -> (KeyDigest, Recorded) {
     let recorded =
         Recorded { fingerprint: outcome.fingerprint, status: outcome.status, body: outcome.body.into(), position: outcome.position };
-    (outcome.digest, recorded)
+    (outcome.key, recorded)
 }

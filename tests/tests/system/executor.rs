@@ -11,6 +11,7 @@ use socketing_event_store::log;
 use socketing_tests::eventually;
 use socketing_tests::stage::{Stage, hold_seats};
 use std::collections::HashSet;
+use uuid::Uuid;
 
 fn roomy() -> Policies {
     Policies { capacity: 100_000, ..Policies::default() }
@@ -92,6 +93,33 @@ async fn a_key_from_before_midnight_has_the_same_answer_after_it() -> Result<()>
     let another = stage.send(Actor::Account(fan), "key", hold_seats(HoldId::new(), &[4])).await;
     assert!(matches!(another, Err(Rejected::KeyReused)));
     assert_eq!(count(&stage, "SeatsHeld").await?, 1);
+    Ok(())
+}
+
+/// A UUIDv7's outcome lies in the index by the time in it; what was recorded before that was so has none.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_key_with_a_time_has_the_same_answer_also_where_it_was_recorded_without() -> Result<()> {
+    let mut stage = Stage::new(2, 10, roomy()).await?;
+    let fan = Actor::Account(stage.fan().await?);
+    let (new, old) = (Uuid::now_v7().to_string(), Uuid::now_v7().to_string());
+    let commands = [(&new, hold_seats(HoldId::new(), &[3])), (&old, hold_seats(HoldId::new(), &[4]))];
+    let mut bodies = Vec::new();
+    for (key, command) in &commands {
+        bodies.push(stage.send(fan, key, command.clone()).await?.body());
+    }
+    let timed: i64 = sqlx::query_scalar("select count(*) from command_log where key = any($1) and key_time <> 0")
+        .bind([&new, &old].map(String::as_str).as_slice())
+        .fetch_one(&stage.db.pool)
+        .await?;
+    assert_eq!(timed, 2);
+    sqlx::query("update command_log set key_time = 0 where key = $1").bind(&old).execute(&stage.db.pool).await?;
+    stage.restart().await?;
+    for ((key, command), body) in commands.iter().zip(bodies) {
+        let again = stage.send(fan, key, command.clone()).await?;
+        assert!(again.replayed);
+        assert_eq!(again.body(), body);
+    }
+    assert_eq!(count(&stage, "SeatsHeld").await?, 2);
     Ok(())
 }
 

@@ -2978,8 +2978,8 @@ export interface operations {
             query?: never;
             header: {
                 /**
-                 * @description A key of the client's choice, new for each command and the same for its retries: 1 to 255 visible ASCII characters.
-                 *     The same key gets the same answer for at least 24 hours; with another command it is refused.
+                 * @description A key of the client's choice, new for each command and the same for its retries: 1 to 255 visible ASCII characters,
+                 *     best a UUIDv7, which costs least to record. The same key gets the same answer for at least 24 hours; with another command it is refused.
                  * @example 01980d2e-7f3a-7cc1-9d53-0c9a5b1f4e11
                  */
                 "Idempotency-Key": string;
@@ -3532,8 +3532,8 @@ export interface operations {
             query?: never;
             header: {
                 /**
-                 * @description A key of the client's choice, new for each command and the same for its retries: 1 to 255 visible ASCII characters.
-                 *     The same key gets the same answer for at least 24 hours; with another command it is refused.
+                 * @description A key of the client's choice, new for each command and the same for its retries: 1 to 255 visible ASCII characters,
+                 *     best a UUIDv7, which costs least to record. The same key gets the same answer for at least 24 hours; with another command it is refused.
                  * @example 01980d2e-7f3a-7cc1-9d53-0c9a5b1f4e11
                  */
                 "Idempotency-Key": string;
@@ -3704,8 +3704,8 @@ export interface operations {
             query?: never;
             header: {
                 /**
-                 * @description A key of the client's choice, new for each command and the same for its retries: 1 to 255 visible ASCII characters.
-                 *     The same key gets the same answer for at least 24 hours; with another command it is refused.
+                 * @description A key of the client's choice, new for each command and the same for its retries: 1 to 255 visible ASCII characters,
+                 *     best a UUIDv7, which costs least to record. The same key gets the same answer for at least 24 hours; with another command it is refused.
                  * @example 01980d2e-7f3a-7cc1-9d53-0c9a5b1f4e11
                  */
                 "Idempotency-Key": string;
@@ -3939,8 +3939,8 @@ export interface operations {
             query?: never;
             header: {
                 /**
-                 * @description A key of the client's choice, new for each command and the same for its retries: 1 to 255 visible ASCII characters.
-                 *     The same key gets the same answer for at least 24 hours; with another command it is refused.
+                 * @description A key of the client's choice, new for each command and the same for its retries: 1 to 255 visible ASCII characters,
+                 *     best a UUIDv7, which costs least to record. The same key gets the same answer for at least 24 hours; with another command it is refused.
                  * @example 01980d2e-7f3a-7cc1-9d53-0c9a5b1f4e11
                  */
                 "Idempotency-Key": string;
@@ -4541,8 +4541,8 @@ export interface operations {
             query?: never;
             header: {
                 /**
-                 * @description A key of the client's choice, new for each command and the same for its retries: 1 to 255 visible ASCII characters.
-                 *     The same key gets the same answer for at least 24 hours; with another command it is refused.
+                 * @description A key of the client's choice, new for each command and the same for its retries: 1 to 255 visible ASCII characters,
+                 *     best a UUIDv7, which costs least to record. The same key gets the same answer for at least 24 hours; with another command it is refused.
                  * @example 01980d2e-7f3a-7cc1-9d53-0c9a5b1f4e11
                  */
                 "Idempotency-Key": string;
@@ -4723,8 +4723,8 @@ export interface operations {
             query?: never;
             header: {
                 /**
-                 * @description A key of the client's choice, new for each command and the same for its retries: 1 to 255 visible ASCII characters.
-                 *     The same key gets the same answer for at least 24 hours; with another command it is refused.
+                 * @description A key of the client's choice, new for each command and the same for its retries: 1 to 255 visible ASCII characters,
+                 *     best a UUIDv7, which costs least to record. The same key gets the same answer for at least 24 hours; with another command it is refused.
                  * @example 01980d2e-7f3a-7cc1-9d53-0c9a5b1f4e11
                  */
                 "Idempotency-Key": string;
@@ -4874,8 +4874,8 @@ export interface operations {
             query?: never;
             header: {
                 /**
-                 * @description A key of the client's choice, new for each command and the same for its retries: 1 to 255 visible ASCII characters.
-                 *     The same key gets the same answer for at least 24 hours; with another command it is refused.
+                 * @description A key of the client's choice, new for each command and the same for its retries: 1 to 255 visible ASCII characters,
+                 *     best a UUIDv7, which costs least to record. The same key gets the same answer for at least 24 hours; with another command it is refused.
                  * @example 01980d2e-7f3a-7cc1-9d53-0c9a5b1f4e11
                  */
                 "Idempotency-Key": string;
@@ -5318,8 +5318,8 @@ export interface operations {
             query?: never;
             header: {
                 /**
-                 * @description A key of the client's choice, new for each command and the same for its retries: 1 to 255 visible ASCII characters.
-                 *     The same key gets the same answer for at least 24 hours; with another command it is refused.
+                 * @description A key of the client's choice, new for each command and the same for its retries: 1 to 255 visible ASCII characters,
+                 *     best a UUIDv7, which costs least to record. The same key gets the same answer for at least 24 hours; with another command it is refused.
                  * @example 01980d2e-7f3a-7cc1-9d53-0c9a5b1f4e11
                  */
                 "Idempotency-Key": string;
@@ -5492,8 +5492,8 @@ export interface operations {
             query?: never;
             header: {
                 /**
-                 * @description A key of the client's choice, new for each command and the same for its retries: 1 to 255 visible ASCII characters.
-                 *     The same key gets the same answer for at least 24 hours; with another command it is refused.
+                 * @description A key of the client's choice, new for each command and the same for its retries: 1 to 255 visible ASCII characters,
+                 *     best a UUIDv7, which costs least to record. The same key gets the same answer for at least 24 hours; with another command it is refused.
                  * @example 01980d2e-7f3a-7cc1-9d53-0c9a5b1f4e11
                  */
                 "Idempotency-Key": string;
@@ -5838,8 +5838,8 @@ export interface operations {
             query?: never;
             header: {
                 /**
-                 * @description A key of the client's choice, new for each command and the same for its retries: 1 to 255 visible ASCII characters.
-                 *     The same key gets the same answer for at least 24 hours; with another command it is refused.
+                 * @description A key of the client's choice, new for each command and the same for its retries: 1 to 255 visible ASCII characters,
+                 *     best a UUIDv7, which costs least to record. The same key gets the same answer for at least 24 hours; with another command it is refused.
                  * @example 01980d2e-7f3a-7cc1-9d53-0c9a5b1f4e11
                  */
                 "Idempotency-Key": string;
@@ -6026,8 +6026,8 @@ export interface operations {
             query?: never;
             header: {
                 /**
-                 * @description A key of the client's choice, new for each command and the same for its retries: 1 to 255 visible ASCII characters.
-                 *     The same key gets the same answer for at least 24 hours; with another command it is refused.
+                 * @description A key of the client's choice, new for each command and the same for its retries: 1 to 255 visible ASCII characters,
+                 *     best a UUIDv7, which costs least to record. The same key gets the same answer for at least 24 hours; with another command it is refused.
                  * @example 01980d2e-7f3a-7cc1-9d53-0c9a5b1f4e11
                  */
                 "Idempotency-Key": string;
@@ -6298,8 +6298,8 @@ export interface operations {
             query?: never;
             header: {
                 /**
-                 * @description A key of the client's choice, new for each command and the same for its retries: 1 to 255 visible ASCII characters.
-                 *     The same key gets the same answer for at least 24 hours; with another command it is refused.
+                 * @description A key of the client's choice, new for each command and the same for its retries: 1 to 255 visible ASCII characters,
+                 *     best a UUIDv7, which costs least to record. The same key gets the same answer for at least 24 hours; with another command it is refused.
                  * @example 01980d2e-7f3a-7cc1-9d53-0c9a5b1f4e11
                  */
                 "Idempotency-Key": string;
@@ -6475,8 +6475,8 @@ export interface operations {
             query?: never;
             header: {
                 /**
-                 * @description A key of the client's choice, new for each command and the same for its retries: 1 to 255 visible ASCII characters.
-                 *     The same key gets the same answer for at least 24 hours; with another command it is refused.
+                 * @description A key of the client's choice, new for each command and the same for its retries: 1 to 255 visible ASCII characters,
+                 *     best a UUIDv7, which costs least to record. The same key gets the same answer for at least 24 hours; with another command it is refused.
                  * @example 01980d2e-7f3a-7cc1-9d53-0c9a5b1f4e11
                  */
                 "Idempotency-Key": string;
@@ -6624,8 +6624,8 @@ export interface operations {
             query?: never;
             header: {
                 /**
-                 * @description A key of the client's choice, new for each command and the same for its retries: 1 to 255 visible ASCII characters.
-                 *     The same key gets the same answer for at least 24 hours; with another command it is refused.
+                 * @description A key of the client's choice, new for each command and the same for its retries: 1 to 255 visible ASCII characters,
+                 *     best a UUIDv7, which costs least to record. The same key gets the same answer for at least 24 hours; with another command it is refused.
                  * @example 01980d2e-7f3a-7cc1-9d53-0c9a5b1f4e11
                  */
                 "Idempotency-Key": string;
@@ -6765,8 +6765,8 @@ export interface operations {
             query?: never;
             header: {
                 /**
-                 * @description A key of the client's choice, new for each command and the same for its retries: 1 to 255 visible ASCII characters.
-                 *     The same key gets the same answer for at least 24 hours; with another command it is refused.
+                 * @description A key of the client's choice, new for each command and the same for its retries: 1 to 255 visible ASCII characters,
+                 *     best a UUIDv7, which costs least to record. The same key gets the same answer for at least 24 hours; with another command it is refused.
                  * @example 01980d2e-7f3a-7cc1-9d53-0c9a5b1f4e11
                  */
                 "Idempotency-Key": string;
@@ -6960,8 +6960,8 @@ export interface operations {
             query?: never;
             header: {
                 /**
-                 * @description A key of the client's choice, new for each command and the same for its retries: 1 to 255 visible ASCII characters.
-                 *     The same key gets the same answer for at least 24 hours; with another command it is refused.
+                 * @description A key of the client's choice, new for each command and the same for its retries: 1 to 255 visible ASCII characters,
+                 *     best a UUIDv7, which costs least to record. The same key gets the same answer for at least 24 hours; with another command it is refused.
                  * @example 01980d2e-7f3a-7cc1-9d53-0c9a5b1f4e11
                  */
                 "Idempotency-Key": string;
@@ -7100,8 +7100,8 @@ export interface operations {
             query?: never;
             header: {
                 /**
-                 * @description A key of the client's choice, new for each command and the same for its retries: 1 to 255 visible ASCII characters.
-                 *     The same key gets the same answer for at least 24 hours; with another command it is refused.
+                 * @description A key of the client's choice, new for each command and the same for its retries: 1 to 255 visible ASCII characters,
+                 *     best a UUIDv7, which costs least to record. The same key gets the same answer for at least 24 hours; with another command it is refused.
                  * @example 01980d2e-7f3a-7cc1-9d53-0c9a5b1f4e11
                  */
                 "Idempotency-Key": string;
@@ -7274,8 +7274,8 @@ export interface operations {
             query?: never;
             header: {
                 /**
-                 * @description A key of the client's choice, new for each command and the same for its retries: 1 to 255 visible ASCII characters.
-                 *     The same key gets the same answer for at least 24 hours; with another command it is refused.
+                 * @description A key of the client's choice, new for each command and the same for its retries: 1 to 255 visible ASCII characters,
+                 *     best a UUIDv7, which costs least to record. The same key gets the same answer for at least 24 hours; with another command it is refused.
                  * @example 01980d2e-7f3a-7cc1-9d53-0c9a5b1f4e11
                  */
                 "Idempotency-Key": string;
@@ -7448,8 +7448,8 @@ export interface operations {
             query?: never;
             header: {
                 /**
-                 * @description A key of the client's choice, new for each command and the same for its retries: 1 to 255 visible ASCII characters.
-                 *     The same key gets the same answer for at least 24 hours; with another command it is refused.
+                 * @description A key of the client's choice, new for each command and the same for its retries: 1 to 255 visible ASCII characters,
+                 *     best a UUIDv7, which costs least to record. The same key gets the same answer for at least 24 hours; with another command it is refused.
                  * @example 01980d2e-7f3a-7cc1-9d53-0c9a5b1f4e11
                  */
                 "Idempotency-Key": string;
@@ -7590,8 +7590,8 @@ export interface operations {
             query?: never;
             header: {
                 /**
-                 * @description A key of the client's choice, new for each command and the same for its retries: 1 to 255 visible ASCII characters.
-                 *     The same key gets the same answer for at least 24 hours; with another command it is refused.
+                 * @description A key of the client's choice, new for each command and the same for its retries: 1 to 255 visible ASCII characters,
+                 *     best a UUIDv7, which costs least to record. The same key gets the same answer for at least 24 hours; with another command it is refused.
                  * @example 01980d2e-7f3a-7cc1-9d53-0c9a5b1f4e11
                  */
                 "Idempotency-Key": string;
@@ -7862,8 +7862,8 @@ export interface operations {
             query?: never;
             header: {
                 /**
-                 * @description A key of the client's choice, new for each command and the same for its retries: 1 to 255 visible ASCII characters.
-                 *     The same key gets the same answer for at least 24 hours; with another command it is refused.
+                 * @description A key of the client's choice, new for each command and the same for its retries: 1 to 255 visible ASCII characters,
+                 *     best a UUIDv7, which costs least to record. The same key gets the same answer for at least 24 hours; with another command it is refused.
                  * @example 01980d2e-7f3a-7cc1-9d53-0c9a5b1f4e11
                  */
                 "Idempotency-Key": string;
@@ -8124,8 +8124,8 @@ export interface operations {
             query?: never;
             header: {
                 /**
-                 * @description A key of the client's choice, new for each command and the same for its retries: 1 to 255 visible ASCII characters.
-                 *     The same key gets the same answer for at least 24 hours; with another command it is refused.
+                 * @description A key of the client's choice, new for each command and the same for its retries: 1 to 255 visible ASCII characters,
+                 *     best a UUIDv7, which costs least to record. The same key gets the same answer for at least 24 hours; with another command it is refused.
                  * @example 01980d2e-7f3a-7cc1-9d53-0c9a5b1f4e11
                  */
                 "Idempotency-Key": string;
@@ -8494,8 +8494,8 @@ export interface operations {
             query?: never;
             header: {
                 /**
-                 * @description A key of the client's choice, new for each command and the same for its retries: 1 to 255 visible ASCII characters.
-                 *     The same key gets the same answer for at least 24 hours; with another command it is refused.
+                 * @description A key of the client's choice, new for each command and the same for its retries: 1 to 255 visible ASCII characters,
+                 *     best a UUIDv7, which costs least to record. The same key gets the same answer for at least 24 hours; with another command it is refused.
                  * @example 01980d2e-7f3a-7cc1-9d53-0c9a5b1f4e11
                  */
                 "Idempotency-Key": string;
@@ -8741,8 +8741,8 @@ export interface operations {
             query?: never;
             header: {
                 /**
-                 * @description A key of the client's choice, new for each command and the same for its retries: 1 to 255 visible ASCII characters.
-                 *     The same key gets the same answer for at least 24 hours; with another command it is refused.
+                 * @description A key of the client's choice, new for each command and the same for its retries: 1 to 255 visible ASCII characters,
+                 *     best a UUIDv7, which costs least to record. The same key gets the same answer for at least 24 hours; with another command it is refused.
                  * @example 01980d2e-7f3a-7cc1-9d53-0c9a5b1f4e11
                  */
                 "Idempotency-Key": string;
@@ -8903,8 +8903,8 @@ export interface operations {
             query?: never;
             header: {
                 /**
-                 * @description A key of the client's choice, new for each command and the same for its retries: 1 to 255 visible ASCII characters.
-                 *     The same key gets the same answer for at least 24 hours; with another command it is refused.
+                 * @description A key of the client's choice, new for each command and the same for its retries: 1 to 255 visible ASCII characters,
+                 *     best a UUIDv7, which costs least to record. The same key gets the same answer for at least 24 hours; with another command it is refused.
                  * @example 01980d2e-7f3a-7cc1-9d53-0c9a5b1f4e11
                  */
                 "Idempotency-Key": string;
@@ -9059,8 +9059,8 @@ export interface operations {
             query?: never;
             header: {
                 /**
-                 * @description A key of the client's choice, new for each command and the same for its retries: 1 to 255 visible ASCII characters.
-                 *     The same key gets the same answer for at least 24 hours; with another command it is refused.
+                 * @description A key of the client's choice, new for each command and the same for its retries: 1 to 255 visible ASCII characters,
+                 *     best a UUIDv7, which costs least to record. The same key gets the same answer for at least 24 hours; with another command it is refused.
                  * @example 01980d2e-7f3a-7cc1-9d53-0c9a5b1f4e11
                  */
                 "Idempotency-Key": string;
@@ -9255,8 +9255,8 @@ export interface operations {
             query?: never;
             header: {
                 /**
-                 * @description A key of the client's choice, new for each command and the same for its retries: 1 to 255 visible ASCII characters.
-                 *     The same key gets the same answer for at least 24 hours; with another command it is refused.
+                 * @description A key of the client's choice, new for each command and the same for its retries: 1 to 255 visible ASCII characters,
+                 *     best a UUIDv7, which costs least to record. The same key gets the same answer for at least 24 hours; with another command it is refused.
                  * @example 01980d2e-7f3a-7cc1-9d53-0c9a5b1f4e11
                  */
                 "Idempotency-Key": string;
@@ -9412,8 +9412,8 @@ export interface operations {
             query?: never;
             header: {
                 /**
-                 * @description A key of the client's choice, new for each command and the same for its retries: 1 to 255 visible ASCII characters.
-                 *     The same key gets the same answer for at least 24 hours; with another command it is refused.
+                 * @description A key of the client's choice, new for each command and the same for its retries: 1 to 255 visible ASCII characters,
+                 *     best a UUIDv7, which costs least to record. The same key gets the same answer for at least 24 hours; with another command it is refused.
                  * @example 01980d2e-7f3a-7cc1-9d53-0c9a5b1f4e11
                  */
                 "Idempotency-Key": string;
@@ -9576,8 +9576,8 @@ export interface operations {
             query?: never;
             header: {
                 /**
-                 * @description A key of the client's choice, new for each command and the same for its retries: 1 to 255 visible ASCII characters.
-                 *     The same key gets the same answer for at least 24 hours; with another command it is refused.
+                 * @description A key of the client's choice, new for each command and the same for its retries: 1 to 255 visible ASCII characters,
+                 *     best a UUIDv7, which costs least to record. The same key gets the same answer for at least 24 hours; with another command it is refused.
                  * @example 01980d2e-7f3a-7cc1-9d53-0c9a5b1f4e11
                  */
                 "Idempotency-Key": string;
@@ -9728,8 +9728,8 @@ export interface operations {
             query?: never;
             header: {
                 /**
-                 * @description A key of the client's choice, new for each command and the same for its retries: 1 to 255 visible ASCII characters.
-                 *     The same key gets the same answer for at least 24 hours; with another command it is refused.
+                 * @description A key of the client's choice, new for each command and the same for its retries: 1 to 255 visible ASCII characters,
+                 *     best a UUIDv7, which costs least to record. The same key gets the same answer for at least 24 hours; with another command it is refused.
                  * @example 01980d2e-7f3a-7cc1-9d53-0c9a5b1f4e11
                  */
                 "Idempotency-Key": string;
@@ -9891,8 +9891,8 @@ export interface operations {
             query?: never;
             header: {
                 /**
-                 * @description A key of the client's choice, new for each command and the same for its retries: 1 to 255 visible ASCII characters.
-                 *     The same key gets the same answer for at least 24 hours; with another command it is refused.
+                 * @description A key of the client's choice, new for each command and the same for its retries: 1 to 255 visible ASCII characters,
+                 *     best a UUIDv7, which costs least to record. The same key gets the same answer for at least 24 hours; with another command it is refused.
                  * @example 01980d2e-7f3a-7cc1-9d53-0c9a5b1f4e11
                  */
                 "Idempotency-Key": string;
@@ -10793,8 +10793,8 @@ export interface operations {
             query?: never;
             header: {
                 /**
-                 * @description A key of the client's choice, new for each command and the same for its retries: 1 to 255 visible ASCII characters.
-                 *     The same key gets the same answer for at least 24 hours; with another command it is refused.
+                 * @description A key of the client's choice, new for each command and the same for its retries: 1 to 255 visible ASCII characters,
+                 *     best a UUIDv7, which costs least to record. The same key gets the same answer for at least 24 hours; with another command it is refused.
                  * @example 01980d2e-7f3a-7cc1-9d53-0c9a5b1f4e11
                  */
                 "Idempotency-Key": string;
@@ -11037,8 +11037,8 @@ export interface operations {
             query?: never;
             header: {
                 /**
-                 * @description A key of the client's choice, new for each command and the same for its retries: 1 to 255 visible ASCII characters.
-                 *     The same key gets the same answer for at least 24 hours; with another command it is refused.
+                 * @description A key of the client's choice, new for each command and the same for its retries: 1 to 255 visible ASCII characters,
+                 *     best a UUIDv7, which costs least to record. The same key gets the same answer for at least 24 hours; with another command it is refused.
                  * @example 01980d2e-7f3a-7cc1-9d53-0c9a5b1f4e11
                  */
                 "Idempotency-Key": string;
