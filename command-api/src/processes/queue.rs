@@ -60,7 +60,8 @@ pub(super) async fn ready(pool: &PgPool, lane: Lane, under_way: &[Uuid], limit: 
         "select id, intent, position, attempts, state = 'in_doubt' as in_doubt,
                 extract(epoch from clock_timestamp() - created_at)::float8 as age_s
          from intents
-         where lane = $1 and next_try_at <= clock_timestamp() and id <> all($2) order by next_try_at, id limit $3",
+         where lane = $1 and next_try_at <= clock_timestamp() and id not in (select unnest($2::uuid[])) -- hashed, `<> all` isn't
+         order by next_try_at, id limit $3",
     )
     .bind(lane.name())
     .bind(under_way)
