@@ -7,7 +7,7 @@ use time::OffsetDateTime;
 use uuid::Uuid;
 
 /// Names a command by its unit's kind, its sender and its key.
-#[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Debug)]
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
 pub struct KeyDigest {
     /// The time in the key, in steps of 256 ms cut to 32 bits, if it is a UUIDv7; 0 for every other. What is recorded at
     /// one time lies together in the index by it, whose pages would be written in random order otherwise.
@@ -29,6 +29,13 @@ impl KeyDigest {
     #[must_use]
     pub const fn short(&self) -> u64 {
         short(self.hash)
+    }
+}
+
+/// A part of what was hashed well already says as much as the whole.
+impl std::hash::Hash for KeyDigest {
+    fn hash<H: std::hash::Hasher>(&self, state: &mut H) {
+        state.write_u64(self.short());
     }
 }
 

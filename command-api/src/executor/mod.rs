@@ -142,7 +142,7 @@ impl Executor {
         }
         let lane = lane(&request.command);
         let (answer, outcome) = oneshot::channel();
-        self.inner.send(unit, lane, Item::Command(Box::new(Pending::new(request, answer))))?;
+        self.inner.send(unit, lane, Item::Command(Pending::new(request, answer)))?;
         outcome.await.unwrap_or(Err(Rejected::Busy { retry_after_s: limits::RETRY_AFTER_S }))
     }
 

@@ -26,6 +26,9 @@ pub(super) enum Known<'a> {
     Unsure,
 }
 
+/// What is known by whole digests.
+pub(super) type ByDigest<V> = HashMap<KeyDigest, V, BuildHasherDefault<AsItIs>>;
+
 /// The keys of one unit.
 #[derive(Default)]
 pub(super) struct Window {
@@ -98,7 +101,7 @@ impl Window {
 
 /// Digests are evenly spread already: hashing them again would be for nothing.
 #[derive(Default)]
-struct AsItIs(u64);
+pub(super) struct AsItIs(u64);
 
 impl Hasher for AsItIs {
     fn finish(&self) -> u64 {

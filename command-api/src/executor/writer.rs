@@ -8,7 +8,7 @@ use super::committer::{NotCommitted, Submission};
 use super::draft::{self, Answer, Before, Draft};
 use super::loader::Found;
 use super::request::{Done, Rejected, Request};
-use super::window::{Known, Recorded, Window};
+use super::window::{ByDigest, Known, Recorded, Window};
 use super::{Inner, limits};
 use socketing_domain::plan::{Plan, PlanHash};
 use socketing_domain::unit::{Unit, UnitId};
@@ -18,6 +18,7 @@ use socketing_event_store::command_log::{self, Fingerprint, KeyDigest};
 use socketing_event_store::shards::Epoch;
 use socketing_event_store::{StoreError, load};
 use std::collections::{HashMap, HashSet};
+use std::ops::Deref;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::{mpsc, oneshot};
@@ -35,21 +36,34 @@ pub(super) type Look = Box<dyn Looking>;
 
 /// What may wait in a writer's queue.
 pub(super) enum Item {
-    Command(Box<Pending>),
+    Command(Pending),
     Inspect(Look),
     /// Look at the clock: something is due.
     Wake,
 }
 
-/// A command that waits for its answer.
+/// A command that waits for its answer. It is handed from queue to batch to answer, so it is small.
 pub(super) struct Pending {
+    asked: Box<Asked>,
+    answer: oneshot::Sender<Result<Done, Rejected>>,
+}
+
+/// What is asked, and by whom.
+pub(super) struct Asked {
     pub(super) request: Request,
     pub(super) id: CommandId,
     /// Who asks, as the log names them.
     pub(super) actor: String,
     pub(super) digest: KeyDigest,
     pub(super) fingerprint: Fingerprint,
-    answer: oneshot::Sender<Result<Done, Rejected>>,
+}
+
+impl Deref for Pending {
+    type Target = Asked;
+
+    fn deref(&self) -> &Asked {
+        &self.asked
+    }
 }
 
 impl Pending {
@@ -57,12 +71,12 @@ impl Pending {
         let fingerprint = draft::fingerprint(&request.command);
         let actor = request.actor.to_string();
         let digest = KeyDigest::of(request.unit.kind(), &actor, &request.key);
-        Pending { request, id: CommandId::new(), actor, digest, fingerprint, answer }
+        Pending { asked: Box::new(Asked { request, id: CommandId::new(), actor, digest, fingerprint }), answer }
     }
 
     /// Another node owns the unit.
     fn hand_back(self) {
-        drop(self.answer.send(Err(Rejected::NotOwner(Box::new(self.request)))));
+        drop(self.answer.send(Err(Rejected::NotOwner(Box::new(self.asked.request)))));
     }
 
     fn answer_with(self, outcome: Result<Done, Rejected>) {
@@ -79,7 +93,7 @@ struct Loaded {
     clock: Timestamp,
     window: Window,
     /// Keys of commands that are decided and not yet durable.
-    under_way: HashMap<KeyDigest, Fingerprint>,
+    under_way: ByDigest<Fingerprint>,
     /// The rest of the keys recorded before, where there are many.
     older_keys: Option<oneshot::Receiver<Vec<u64>>>,
     /// The due time that the table will hold; `None` if that isn't known.
@@ -103,7 +117,7 @@ struct Hand {
 impl Hand {
     fn take(&mut self, item: Item) {
         match item {
-            Item::Command(command) => self.commands.push(*command),
+            Item::Command(command) => self.commands.push(command),
             Item::Inspect(look) => self.looks.push(look),
             Item::Wake => {}
         }
@@ -482,7 +496,7 @@ impl Writer {
         let clock = self.inner.clock.now().max(loaded.recorded_at);
         // Nothing ever falls due for a unit without timers.
         let due_written = (!matches!(self.id, UnitId::Performance(_))).then_some(None);
-        Loaded { unit: loaded.unit, epoch, clock, window, under_way: HashMap::new(), older_keys, due_written }
+        Loaded { unit: loaded.unit, epoch, clock, window, under_way: ByDigest::default(), older_keys, due_written }
     }
 
     /// Reads all recorded keys beside the work; until they are there, Postgres is asked about each key.
