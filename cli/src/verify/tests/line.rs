@@ -66,12 +66,12 @@ fn drawn(people: usize, then: impl FnOnce(&mut Sale)) -> (Sale, Vec<(AccountId, 
     (sale, places)
 }
 
-/// The places in the order of the draw.
-fn order(places: &[(AccountId, EntryId)], beacon: &str) -> Vec<EntryId> {
+/// The places in the order of the draw by this seed.
+fn order(seed: &Digest, places: &[(AccountId, EntryId)], beacon: &str) -> Vec<EntryId> {
     let mut tickets: Vec<(Digest, EntryId)> = places.iter().map(|(account, entry)| (draw::ticket(*account, *entry), *entry)).collect();
     tickets.sort_unstable();
     let root = draw::root(tickets.iter().map(|(ticket, _)| ticket));
-    draw::Key::new(&SEED, &root, beacon).order(tickets).into_iter().map(|(_, entry)| entry).collect()
+    draw::Key::new(seed, &root, beacon).order(tickets).into_iter().map(|(_, entry)| entry).collect()
 }
 
 impl Sale {
@@ -87,7 +87,7 @@ fn a_draw_as_it_was_promised_is_clean() {
         sale.line(L::BeaconGiven { value: "8f3a".to_owned(), source: "drand".to_owned() });
     });
     sale.line(L::SeedRevealed { seed: SEED });
-    for (number, entry) in (1..=3).zip(order(&places, "8f3a")) {
+    for (number, entry) in (1..=3).zip(order(&SEED, &places, "8f3a")) {
         sale.call(entry, number);
         sale.admit(entry, number);
     }
@@ -98,22 +98,21 @@ fn a_draw_as_it_was_promised_is_clean() {
 
 #[test]
 fn a_draw_whose_seed_is_lost_is_drawn_by_the_beacon_that_was_named_and_nothing_else() {
-    let of = |value: &str, source: &str, seed| {
+    // The one is called whose place by the beacon alone is `nth`.
+    let of = |value: &str, source: &str, seed, nth: usize| {
         let (mut sale, places) = drawn(20, |_| {});
         sale.line(L::SeedLost { beacon_source: "drand 2".to_owned(), reason: "the disk is gone".to_owned() });
         sale.line(L::BeaconGiven { value: value.to_owned(), source: source.to_owned() });
         sale.line(L::SeedRevealed { seed });
-        let mut tickets: Vec<(Digest, EntryId)> = places.iter().map(|(account, entry)| (draw::ticket(*account, *entry), *entry)).collect();
-        tickets.sort_unstable();
-        let root = draw::root(tickets.iter().map(|(ticket, _)| ticket));
-        let first = draw::Key::new(&draw::NO_SEED, &root, "8f3b").order(tickets)[0].1;
-        sale.call(first, 1);
+        sale.call(order(&draw::NO_SEED, &places, value)[nth], 1);
         sale.log.check(Lines::new())
     };
-    assert!(of("8f3b", "drand 2", draw::NO_SEED).is_clean());
-    assert!(told(&of("8f3b", "drand 3", draw::NO_SEED))[0].1.contains("was named"));
-    assert!(told(&of("8f3b", "drand 2", SEED))[0].1.contains("by its beacon alone"));
-    assert!(told(&of("8f3c", "drand 2", draw::NO_SEED))[0].1.contains("number 1"), "another value, another order");
+    for value in ["8f3b", "8f3c"] {
+        assert!(of(value, "drand 2", draw::NO_SEED, 0).is_clean(), "each value has its own order");
+    }
+    assert!(told(&of("8f3b", "drand 3", draw::NO_SEED, 0))[0].1.contains("was named"));
+    assert!(told(&of("8f3b", "drand 2", SEED, 0))[0].1.contains("by its beacon alone"));
+    assert!(told(&of("8f3b", "drand 2", draw::NO_SEED, 1))[0].1.contains("number 1"), "the second isn't called first");
 }
 
 #[test]
@@ -139,7 +138,7 @@ fn another_seed_another_order_and_a_call_before_the_draw_are_found() {
     assert!(told(&sale.log.check(Lines::new()))[0].1.contains("isn't the one of commitment"));
     let (mut sale, places) = drawn(20, |_| {});
     sale.line(L::SeedRevealed { seed: SEED });
-    sale.call(order(&places, "")[1], 1);
+    sale.call(order(&SEED, &places, "")[1], 1);
     assert!(told(&sale.log.check(Lines::new()))[0].1.contains("is called but doesn't wait"));
     let (mut sale, places) = drawn(20, |_| {});
     sale.call(places[0].1, 1);

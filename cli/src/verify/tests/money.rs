@@ -6,10 +6,7 @@ use super::*;
 fn a_wallet_that_miscounts_is_found() {
     let mut sale = Sale::new(10);
     let fan = Fan::new(0);
-    sale.enter(&fan);
-    sale.hold(&fan);
-    sale.book(&fan);
-    sale.start_payment(&fan);
+    sale.check_out(&fan);
     sale.charge(&fan, 1000, 4500);
     assert!(sale.log.check(Money::new()).faults[0].detail.contains("goes from 5000 won to 4500 won by a charge of 1000 won"));
 }
@@ -38,10 +35,7 @@ fn a_second_charge_is_found_and_money_then_does_not_balance() {
 fn seats_sold_without_a_charge_are_found() {
     let mut sale = Sale::new(10);
     let fan = Fan::new(0);
-    sale.enter(&fan);
-    sale.hold(&fan);
-    sale.book(&fan);
-    sale.start_payment(&fan);
+    sale.check_out(&fan);
     sale.sell(&fan);
     assert_eq!(sale.log.check(Money::new()).failed, 2, "sold unpaid, and the sums differ");
 }
@@ -79,10 +73,7 @@ fn money_that_is_owed_or_in_doubt_still_balances() {
     sale.buy(&owed);
     sale.cancel(&owed);
     sale.owe(&owed);
-    sale.enter(&doubted);
-    sale.hold(&doubted);
-    sale.book(&doubted);
-    sale.start_payment(&doubted);
+    sale.check_out(&doubted);
     sale.charge(&doubted, 1000, 4000);
     let findings = sale.log.check(Money::new());
     assert!(findings.is_clean(), "{findings:?}");

@@ -78,10 +78,7 @@ fn a_hold_that_is_booked_after_its_deadline_is_found_to_the_second() {
 fn a_payment_in_flight_stops_the_clock() {
     let mut sale = Sale::new(10);
     let fan = Fan::new(0);
-    sale.enter(&fan);
-    sale.hold(&fan);
-    sale.book(&fan);
-    sale.start_payment(&fan);
+    sale.check_out(&fan);
     for seat in 1..80 {
         sale.enter(&Fan::new(seat));
         sale.log.wait(3);
