@@ -115,7 +115,9 @@ fn main() -> Result<()> {
 }
 
 async fn run(cli: Cli) -> Result<()> {
-    tracing_subscriber::fmt().with_env_filter("warn").with_writer(std::io::stderr).init();
+    if !matches!(cli.benchmark, Benchmark::Server(_)) {
+        tracing_subscriber::fmt().with_max_level(tracing::Level::WARN).with_writer(std::io::stderr).init();
+    }
     let common = &cli.common;
     let figures = match &cli.benchmark {
         Benchmark::Migrate => {

@@ -15,10 +15,11 @@ use socketing_nats::{NatsConfig, Relay, StreamOptions};
 use socketing_notifier::LiveArgs;
 use socketing_projections::{ProjectionArgs, Projections};
 use socketing_service::auth::Auth;
-use socketing_service::config::{HttpArgs, SessionArgs};
+use socketing_service::config::{HttpArgs, LogArgs, SessionArgs};
 use socketing_service::server::{Bounds, serve};
 use socketing_service::shutdown::Shutdown;
 use socketing_service::stack::{StackConfig, finish};
+use socketing_service::telemetry;
 use std::io::{BufRead, BufReader, Read};
 use std::net::SocketAddr;
 use std::process::{Child, Command, Stdio};
@@ -61,6 +62,8 @@ struct Defaults {
     live: LiveArgs,
     #[command(flatten)]
     projections: ProjectionArgs,
+    #[command(flatten)]
+    log: LogArgs,
 }
 
 #[derive(Serialize, Deserialize)]
@@ -76,6 +79,7 @@ async fn echo(Json(body): Json<Echo>) -> Json<Echo> {
 /// Serves until its input ends: the benchmark that started it is gone then.
 pub(crate) async fn run(common: &Common, args: &ServerArgs) -> Result<()> {
     let defaults = Defaults::parse_from(["server"]);
+    telemetry::init(&defaults.log)?;
     let pool = pool(common).await?;
     let shutdown = Shutdown::on_signals(std::time::Duration::ZERO)?;
     let auth = Auth::start(&pool, &defaults.session, defaults.http.origins(), shutdown.stop().clone()).await?;

@@ -101,6 +101,7 @@ pub struct Limit {
     name: &'static str,
     code: Code,
     rate: Rate,
+    policy: HeaderValue,
     buckets: Option<Buckets>,
     clock: DefaultClock,
     seed: RandomState, // so that nobody can choose keys that collide
@@ -128,7 +129,9 @@ impl Limit {
         });
         let buckets = quota.map(|quota| RateLimiter::hashmap(quota).with_middleware::<StateInformationMiddleware>());
         let clock = DefaultClock::default();
-        Limit { name, code, rate, buckets, clock, seed: RandomState::new(), swept: Mutex::new(Instant::now()), keys_max }
+        let count = rate.count.map_or(0, NonZeroU32::get);
+        let policy = value(format!("\"{name}\";q={count};w={}", rate.period.as_secs()));
+        Limit { name, code, rate, policy, buckets, clock, seed: RandomState::new(), swept: Mutex::new(Instant::now()), keys_max }
     }
 
     /// Counts one use by this key.
@@ -165,13 +168,13 @@ impl Limit {
 
     /// `RateLimit-Policy` and `RateLimit`, as the IETF's draft writes them.
     fn headers(&self, left: u32, wait: Option<Duration>) -> (HeaderValue, HeaderValue) {
-        let count = self.rate.count.map_or(0, NonZeroU32::get);
-        let policy = format!("\"{}\";q={count};w={}", self.name, self.rate.period.as_secs());
         let wait = wait.map_or_else(String::new, |wait| format!(";t={}", wait.as_secs_f64().ceil()));
-        let limit = format!("\"{}\";r={left}{wait}", self.name);
-        let value = |text: String| HeaderValue::try_from(text).expect("names of limits are ASCII");
-        (value(policy), value(limit))
+        (self.policy.clone(), value(format!("\"{}\";r={left}{wait}", self.name)))
     }
+}
+
+fn value(text: String) -> HeaderValue {
+    HeaderValue::try_from(text).expect("names of limits are ASCII")
 }
 
 /// What is left to a key; as part of an answer, the `RateLimit` headers.

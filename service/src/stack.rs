@@ -1,5 +1,5 @@
-//! The layers that every request passes, from the outside in: compression, the trace and the access log, the client's
-//! address, security headers, problems in the request's language, a time limit, and a net for panics.
+//! What every request passes, from the outside in: the trace and the access log, the client's address, security headers,
+//! problems in the request's language, a time limit, a net for panics, and compression.
 
 use crate::{
     Problem,
@@ -11,6 +11,7 @@ use crate::{
 };
 use axum::{
     Router,
+    body::Body,
     extract::{DefaultBodyLimit, MatchedPath, Request, State},
     http::{HeaderMap, HeaderName, HeaderValue, header},
     middleware::{Next, from_fn_with_state},
@@ -24,6 +25,7 @@ use std::{
     sync::Arc,
     time::{Duration, Instant},
 };
+use tower::{Layer, ServiceExt};
 use tower_http::{
     CompressionLevel,
     compression::{
@@ -63,14 +65,9 @@ impl From<&HttpArgs> for StackConfig {
     }
 }
 
-/// Puts the layers around all routes of a process, and adds `/problems/{code}`. Call it once, last.
+/// Puts all that surrounds a request around all routes of a process, and adds `/problems/{code}`. Call it once, last.
 pub fn finish(router: Router, config: &StackConfig) -> Router {
-    let compression = DefaultPredicate::new().and(SizeAbove::new(COMPRESS_BYTES_MIN));
-    router
-        .route("/problems/{code}", get(problem::describe))
-        .layer(DefaultBodyLimit::max(BODY_BYTES_MAX))
-        .layer(from_fn_with_state(config.clone(), around))
-        .layer(CompressionLayer::new().quality(CompressionLevel::Fastest).compress_when(compression))
+    router.route("/problems/{code}", get(problem::describe)).layer(from_fn_with_state(config.clone(), around))
 }
 
 /// All that surrounds a request, in one layer: each layer of axum costs two allocations and a copy of the request, and
@@ -83,8 +80,9 @@ async fn around(State(config): State<StackConfig>, mut request: Request, next: N
     let uri = request.uri().clone();
     request.extensions_mut().insert(context);
     client::identify(&mut request, &config.trusted_proxies);
+    DefaultBodyLimit::max(BODY_BYTES_MAX).apply(&mut request); // a route that allows more says so inside
     async {
-        let mut response = told.render(guarded(config.request_timeout, next.run(request)).await);
+        let mut response = told.render(guarded(config.request_timeout, handle(request, next)).await);
         secure(uri.path(), response.headers_mut());
         log(&response, begun.elapsed());
         response
@@ -93,9 +91,20 @@ async fn around(State(config): State<StackConfig>, mut request: Request, next: N
     .await
 }
 
+/// Reads are answered compressed, where that is worth it and the client can read it. Commands have short answers.
+async fn handle(request: Request, next: Next) -> Response {
+    if !request.method().is_safe() {
+        return next.run(request).await;
+    }
+    let worth_it = DefaultPredicate::new().and(SizeAbove::new(COMPRESS_BYTES_MIN));
+    let compression = CompressionLayer::new().quality(CompressionLevel::Fastest).compress_when(worth_it);
+    let Ok(response) = compression.layer(next).oneshot(request).await;
+    response.map(Body::new)
+}
+
 fn span(request: &Request, context: &TraceContext) -> tracing::Span {
     let route = request.extensions().get::<MatchedPath>().map_or("-", MatchedPath::as_str);
-    tracing::info_span!("request", trace_id = context.trace_id(), method = %request.method(), route)
+    tracing::info_span!("request", trace_id = context.trace_id(), method = request.method().as_str(), route)
 }
 
 fn log(response: &Response, took: Duration) {

@@ -3,7 +3,13 @@
 use crate::config::LogArgs;
 use clap::ValueEnum;
 use std::io::{IsTerminal, stderr};
-use tracing_subscriber::{EnvFilter, fmt, layer::SubscriberExt, registry, util::SubscriberInitExt};
+use tracing_subscriber::{
+    filter::{ParseError, Targets},
+    fmt,
+    layer::SubscriberExt,
+    registry,
+    util::SubscriberInitExt,
+};
 
 /// How logs are written.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default, ValueEnum)]
@@ -27,7 +33,7 @@ pub enum TelemetryError {
         filter: String,
         /// Why.
         #[source]
-        source: tracing_subscriber::filter::ParseError,
+        source: ParseError,
     },
     /// Logging was set up before.
     #[error("logging is set up already")]
@@ -39,7 +45,7 @@ pub enum TelemetryError {
 /// # Errors
 /// A filter that can't be read, or a second call.
 pub fn init(args: &LogArgs) -> Result<(), TelemetryError> {
-    let filter = EnvFilter::try_new(&args.log).map_err(|source| TelemetryError::Filter { filter: args.log.clone(), source })?;
+    let filter: Targets = args.log.parse().map_err(|source| TelemetryError::Filter { filter: args.log.clone(), source })?;
     let json = match args.log_format {
         LogFormat::Auto => !stderr().is_terminal(),
         LogFormat::Json => true,

@@ -1,14 +1,13 @@
 use super::*;
 use crate::extract::{IdempotencyKey, Json, Path, Query};
 use axum::{
-    body::{Body, to_bytes},
+    body::to_bytes,
     http::{Method, StatusCode, header::ACCEPT_LANGUAGE},
     routing::post,
 };
 use serde::Deserialize;
 use serde_json::Value;
 use socketing_domain::{HoldId, Refusal, SeatIndex, SystemClock, refusal::Reason};
-use tower::ServiceExt;
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -38,6 +37,7 @@ fn app() -> Router {
         .route("/v1/key", post(|IdempotencyKey(key): IdempotencyKey| async move { key }))
         .route("/v1/refused", get(refuse))
         .route("/v1/broken", get(|| async { panic_on_purpose() }))
+        .route("/v1/long", get(|| async { "x".repeat(10_000) }).post(|| async { "x".repeat(10_000) }))
         .route("/v1/endless", get(std::future::pending::<()>))
         .route("/v1/bare", get(|| async { (StatusCode::NOT_FOUND, "a layer's own words") }));
     finish(router, &StackConfig { trusted_proxies: Arc::new([]), request_timeout: Duration::from_millis(50) })
@@ -141,6 +141,19 @@ async fn a_code_leads_to_its_description() {
     let answer = call(Method::GET, "/problems/seat_taken", "").await;
     let body: Value = serde_json::from_str(&answer.text).unwrap();
     assert_eq!((body["status"].as_u64(), body["en"]["title"].as_str()), (Some(409), Some("Someone else was faster for this seat")));
+}
+
+#[tokio::test]
+async fn what_is_read_is_compressed_where_that_is_worth_it() {
+    let encoding = async |method: Method, path: &str, accepted: &str| {
+        let request = Request::builder().method(method).uri(path).header(header::ACCEPT_ENCODING, accepted);
+        let response = app().oneshot(request.body(Body::empty()).unwrap()).await.unwrap();
+        response.headers().get(header::CONTENT_ENCODING).map(|value| value.to_str().unwrap().to_owned())
+    };
+    assert_eq!(encoding(Method::GET, "/v1/long", "gzip, br").await.as_deref(), Some("gzip"));
+    assert_eq!(encoding(Method::GET, "/v1/long", "identity").await, None, "a client that can't read it");
+    assert_eq!(encoding(Method::GET, "/v1/shows", "gzip, br").await, None, "a short answer");
+    assert_eq!(encoding(Method::POST, "/v1/long", "gzip, br").await, None, "a command's answer");
 }
 
 #[tokio::test]
