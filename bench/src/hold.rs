@@ -1,4 +1,4 @@
-//! `hold`: one seat each, over HTTP, and the same clients against the bare echo route.
+//! `hold`: one seat each, over HTTP; and, in one run with it, the same clients against the bare echo route.
 
 use crate::client::Connection;
 use crate::measure::{Ended, Figures, Measure, Window, round};
@@ -22,6 +22,8 @@ use tokio::time::sleep;
 use uuid::Uuid;
 
 const WARM_UP: Duration = Duration::from_secs(3);
+/// Seconds of the echo before the holds, and after them.
+const ECHO_S: u64 = 5;
 const SESSION_S: u32 = 43_200;
 /// Turns that may wait for one connection, whose answers are late: more than an hour of them at the usual rate.
 const TURNS_MAX: usize = 65_536;
@@ -31,7 +33,7 @@ pub(crate) struct HoldArgs {
     /// What else runs in the server.
     #[command(flatten)]
     server: ServerArgs,
-    /// Against the bare echo route instead.
+    /// Before and after the holds, the bare echo route: how many holds there are beside exchanges that do nothing.
     #[arg(long)]
     echo: bool,
     /// A snapshot stays open on the database all the time.
@@ -44,13 +46,18 @@ pub(crate) struct HoldArgs {
 
 /// What every client needs.
 struct Load {
-    venue: Venue,
-    tokens: HashMap<AccountId, String>,
+    venue: Arc<Venue>,
+    tokens: Arc<HashMap<AccountId, String>>,
     measure: Measure,
     echo: bool,
 }
 
 impl Load {
+    fn new(venue: &Arc<Venue>, tokens: &Arc<HashMap<AccountId, String>>, seconds: u64, echo: bool) -> Arc<Load> {
+        let measure = Measure::new(Window::after(WARM_UP, seconds));
+        Arc::new(Load { venue: venue.clone(), tokens: tokens.clone(), measure, echo })
+    }
+
     /// The next wish, until the time is over or everything is sold out.
     fn wish(&self) -> Option<Wish> {
         if self.measure.window().over() {
@@ -66,19 +73,23 @@ pub(crate) async fn run(common: &Common, args: &HoldArgs) -> Result<Figures> {
         let executor = executor(&pool).await?;
         let venue = Venue::prepare(&pool, &executor, common.performances, common.hot).await?;
         executor.stop().await;
-        venue
+        Arc::new(venue)
     };
     if args.server.relay {
         readers::forget_copy(common).await?;
     }
     let server = Running::start(common, &args.server)?;
-    let tokens = sign_in(&pool, &venue.people).await?;
+    let tokens = Arc::new(sign_in(&pool, &venue.people).await?);
     touch(&server, &venue, &tokens).await?;
     readers::caught_up(common, &pool, &args.server).await?;
+    if args.echo {
+        let figures = beside_echo(common, &server, &venue, &tokens).await?;
+        server.stop()?;
+        return Ok(figures);
+    }
     let snapshot = if args.old_snapshot { Some(hold_snapshot(&pool).await?) } else { None };
     let before = log::head(&pool).await?.position;
-    let measure = Measure::new(Window::after(WARM_UP, common.seconds));
-    let load = Arc::new(Load { venue, tokens, measure, echo: args.echo });
+    let load = Load::new(&venue, &tokens, common.seconds, false);
     let counting = tokio::spawn(cpu::per_event(pool.clone(), server.process(), load.measure.window()));
     match args.rate {
         0 => closed_loop(&server, &load, common.connections).await?,
@@ -87,9 +98,7 @@ pub(crate) async fn run(common: &Common, args: &HoldArgs) -> Result<Figures> {
     let ended = Instant::now();
     all_accepted(load.measure.accepted(), load.measure.refused())?;
     let mut figures = load.measure.figures();
-    if !args.echo {
-        figures.extend(counting.await??);
-    }
+    figures.extend(counting.await??);
     figures.insert("connections".into(), common.connections.into());
     if args.server.relay {
         readers::published(common, log::head(&pool).await?.position).await?;
@@ -98,6 +107,24 @@ pub(crate) async fn run(common: &Common, args: &HoldArgs) -> Result<Figures> {
     figures.insert("events".into(), json!(log::head(&pool).await?.position - before));
     drop(snapshot);
     server.stop()?;
+    Ok(figures)
+}
+
+/// The echo, holds, and the echo again: a machine's pace changes within minutes, so they are measured within one.
+async fn beside_echo(common: &Common, server: &Running, venue: &Arc<Venue>, tokens: &Arc<HashMap<AccountId, String>>) -> Result<Figures> {
+    let per_s = async |seconds, echo| {
+        let load = Load::new(venue, tokens, seconds, echo);
+        closed_loop(server, &load, common.connections).await?;
+        all_accepted(load.measure.accepted(), load.measure.refused())?;
+        anyhow::Ok(load.measure.per_s())
+    };
+    let (before, holds, after) = (per_s(ECHO_S, true).await?, per_s(common.seconds, false).await?, per_s(ECHO_S, true).await?);
+    let echo = f64::midpoint(before, after);
+    let mut figures = Figures::new();
+    figures.insert("per_s".into(), json!(round(echo)));
+    figures.insert("hold_per_s".into(), json!(round(holds)));
+    figures.insert("ratio_echo".into(), json!(round(holds / echo)));
+    figures.insert("connections".into(), common.connections.into());
     Ok(figures)
 }
 

@@ -98,12 +98,17 @@ impl Measure {
         self.last_us.load(Ordering::Relaxed) as f64 / 1e6
     }
 
+    /// Accepted, a second.
+    pub(crate) fn per_s(&self) -> f64 {
+        self.accepted() as f64 / self.seconds()
+    }
+
     /// `per_s`, percentiles, and what was not accepted.
     pub(crate) fn figures(&self) -> Figures {
         let latencies = self.latencies.lock().expect("nobody panics with it");
         let ms = |quantile: f64| round(latencies.value_at_quantile(quantile) as f64 / 1e3);
         let mut figures = Figures::new();
-        figures.insert("per_s".into(), json!(round(self.accepted() as f64 / self.seconds())));
+        figures.insert("per_s".into(), json!(round(self.per_s())));
         figures.insert("p50_ms".into(), json!(ms(0.5)));
         figures.insert("p99_ms".into(), json!(ms(0.99)));
         figures.insert("p999_ms".into(), json!(ms(0.999)));

@@ -45,7 +45,7 @@ BENCHMARKS = {
     "engine-4": Benchmark(("engine", "--connections", "4096", "--performances", "20", "--hot", "4"), "the same, four performances at once"),
     "hold": Benchmark(("hold", "--performances", "14"), "holds over HTTP"),
     "hold-4": Benchmark(("hold", "--performances", "16", "--hot", "4"), "the same, four performances at once"),
-    "hold-echo": Benchmark(("hold", "--echo", "--performances", "1", "--seconds", "10"), "the same clients against a bare echo", None),
+    "hold-echo": Benchmark(("hold", "--echo", "--performances", "14"), "the same clients against a bare echo, before and after holds", None),
     "hold-busy": Benchmark(("hold", "--old-snapshot", "--seconds", "60", "--performances", "30"), "holds while a snapshot stays open", runs=1),
     "pipeline": Benchmark(("hold", "--relay", "--notifier", "--seconds", "60", "--performances", "25"), "holds with relay and notifier on", nats=True, runs=1),
     "journey": Benchmark(("journey", "--performances", "6"), "line, hold, book, pay, cancel over HTTP", "events_per_s"),
@@ -262,10 +262,9 @@ class Runs:
 
     def _add_ratios(self) -> None:
         by_name = {row["name"]: row for row in self.rows}
-        for other, of in (("hold-echo", "ratio_echo"), ("hold", "ratio_hold")):
-            for row in self.rows:
-                if row["name"].startswith("hold") and row["name"] != other and other in by_name:
-                    row[of] = round(row["per_s"] / by_name[other]["per_s"], 3)
+        for name in ("hold-4", "hold-busy"):
+            if name in by_name and "hold" in by_name:
+                by_name[name]["ratio_hold"] = round(by_name[name]["per_s"] / by_name["hold"]["per_s"], 3)
 
     def conditions(self) -> dict:
         """What the figures depend on besides the program."""
@@ -293,7 +292,7 @@ def _worth(name: str, figures: dict) -> float:
 
 
 def _shown(row: dict) -> str:
-    wanted = ("ratio_pgbench", "per_s", "events_per_s", "p50_ms", "p99_ms", "relay_lag_s", "bytes_per_person", "snapshot_ms", "spread")
+    wanted = ("ratio_pgbench", "ratio_echo", "per_s", "events_per_s", "p50_ms", "p99_ms", "relay_lag_s", "bytes_per_person", "snapshot_ms", "spread")
     return ", ".join(f"{key} {row[key]:g}" for key in wanted if row.get(key) is not None)
 
 
@@ -312,7 +311,7 @@ def _table(rows: list[dict]) -> None:
     for row in rows:
         row = {**row, "baseline": baseline.get(row["name"], {}).get("ratio_pgbench")}
         cell = lambda key, width: f"{row[key]:>{width}g}" if row.get(key) is not None else " " * width  # noqa: E731
-        more = {key: value for key, value in row.items() if key in ("relay_lag_s", "bytes_per_person", "process_bytes_per_person", "snapshot_ms", "spread", "ratio_hold", "backend_cpu_us_per_row", "server_cpu_us_per_event", "postgres_cpu_us_per_event", "client_cpu_us_per_event", "closing_ms", "drawing_ms")}
+        more = {key: value for key, value in row.items() if key in ("relay_lag_s", "bytes_per_person", "process_bytes_per_person", "snapshot_ms", "spread", "hold_per_s", "ratio_hold", "backend_cpu_us_per_row", "server_cpu_us_per_event", "postgres_cpu_us_per_event", "client_cpu_us_per_event", "closing_ms", "drawing_ms")}
         say(f"{row['name']:<18}{cell('per_s', 10)}{cell('events_per_s', 10)}{cell('p50_ms', 9)}{cell('p99_ms', 9)}{cell('ratio_pgbench', 11)}{cell('baseline', 10)}{cell('ratio_echo', 8)}  "
             + ", ".join(f"{key} {value:g}" for key, value in more.items()))
 
