@@ -2,6 +2,10 @@
 //!
 //! So a message may be lost, late, doubled, out of order, or signed by someone who stole the secret: nothing changes but
 //! the moment at which the provider is asked.
+//!
+//! Its questions have position 0, since no event caused them. The question that follows a refusal after the deadline has
+//! its payment's, and stays where it is: the refusal's own news would use it up while the provider may still change its
+//! mind.
 
 use super::intent::Intent;
 use crate::executor::{Executor, PaymentOf, Rejected};
@@ -39,12 +43,12 @@ pub(crate) async fn news_of(pool: &PgPool, executor: &Executor, reference: Refer
     Ok(ask(pool, &Intent::AskAgain(charge), reference.id).await?)
 }
 
-/// Tries now what was put off. The performance is compared too: ids are unique within one only.
+/// Tries now what was put off, all but the question after the deadline. The performance is compared too: ids are unique within one only.
 async fn hurry(pool: &PgPool, reference: Reference) -> Result<(), StoreError> {
     sqlx::query(
         "update intents set next_try_at = clock_timestamp()
          where lane = 'card' and coalesce(intent ->> 'refund', intent ->> 'payment') = $1 and intent ->> 'performance' = $2
-           and next_try_at > clock_timestamp()",
+           and next_try_at > clock_timestamp() and (state = 'in_doubt' or position = 0)",
     )
     .bind(reference.id.to_string())
     .bind(reference.performance.to_string())
@@ -62,7 +66,7 @@ async fn ask(pool: &PgPool, question: &Intent, payment: Uuid) -> Result<(), Stor
          where not exists (
              select from intents
              where lane = 'card' and coalesce(intent ->> 'refund', intent ->> 'payment') = $4
-               and intent::jsonb = $3::jsonb)",
+               and position = 0 and intent::jsonb = $3::jsonb)",
     )
     .bind(Uuid::now_v7())
     .bind(question.lane().name())

@@ -214,6 +214,23 @@ async fn a_charge_that_succeeds_too_late_is_refunded() {
     assert_eq!(payment["state"], "succeeded", "it is told as what it was: {payment}");
 }
 
+/// The refusal's message makes the provider be asked at once, which isn't the question after the deadline: that one is asked
+/// all the same, and finds what happened in between, whose own message is lost.
+#[tokio::test]
+async fn the_message_of_a_refusal_does_not_use_up_the_question_after_the_deadline() {
+    let desk = Desk::open("3").await;
+    let minji = desk.sale.api.person("minji").await;
+    desk.cards.order(json!({ "on": "charge", "fault": "charge_late", "ms": 1000 })).await;
+    desk.cards.order(json!({ "on": "webhook", "fault": "slow", "ms": 300 })).await;
+    desk.cards.order(json!({ "on": "webhook", "fault": "never" })).await;
+    let booking = desk.sale.book(&minji, &[0]).await;
+    let declined = desk.pay(&minji, booking, "approved").await;
+    assert_eq!((declined.text("state"), declined.text("reason")), ("failed".into(), "card_declined".into()));
+    eventually("the money is back", || async { desk.count("RefundCompleted").await == 1 }).await;
+    assert_eq!(desk.cards.orders_left().await, 0);
+    assert_eq!(desk.cards.taken_and_back().await, (PRICE, PRICE));
+}
+
 /// Pay answers within two seconds, and says where to look; operators see what is in doubt, and nobody else does.
 #[tokio::test]
 async fn operators_see_what_is_in_doubt() {
