@@ -1,8 +1,10 @@
-//! Process managers: what follows from events. One owner at a time follows the log with a checkpoint and writes what is
-//! to be done beside it, in one transaction; workers then do it outside any writer, in no order, each step a command
-//! with a key of its own. A crash at any point repeats steps, to no effect.
+//! Process managers: what follows from events. One owner at a time follows the log with a checkpoint. The system's own
+//! steps are carried out at once, from memory; what asks a provider outside, and what couldn't be done, is in a table for
+//! workers. All of it happens outside any writer, in no order, each step a command with a key of its own. A crash at any
+//! point repeats steps, to no effect.
 
 mod absent;
+mod at_once;
 mod intent;
 mod news;
 mod open;
@@ -18,6 +20,7 @@ use crate::executor::Executor;
 use crate::payments::Payments;
 use crate::payments::card::CardProvider;
 use async_nats::jetstream::Context as Jetstream;
+use at_once::Batch;
 use futures::StreamExt;
 use futures::stream::FuturesUnordered;
 use intent::{Intent, Lane};
@@ -31,7 +34,7 @@ use std::collections::HashSet;
 use std::error::Error;
 use std::time::Duration;
 use steps::{StepError, Steps};
-use tokio::sync::Notify;
+use tokio::sync::{Notify, mpsc};
 use tokio::time::MissedTickBehavior;
 use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
@@ -40,14 +43,14 @@ use uuid::Uuid;
 const NAME: &str = "processes";
 /// Events read per transaction.
 const BATCH_EVENTS_MAX: usize = 500;
-/// Intents of the system's own under way at once: enough to fill commits, few enough not to crowd out people's commands.
+/// Intents of the system's own under way at once, from memory and from the table each: enough to fill commits, few enough not to crowd out people's commands.
 const UNDER_WAY_MAX: usize = 256;
 /// More are looked for when such a part of those places is free: a look for one costs as much as for many.
 const REFILL_PART: usize = 4;
 /// How often intents that were put off are looked for.
 const LOOK_EVERY: Duration = Duration::from_millis(500);
-/// The pause after a batch from which nothing follows: at an opening most of the log is such, and isn't worth a transaction
-/// for each commit.
+/// The pause after a batch from which nothing follows, and between two moves of the checkpoint: at an opening most of the
+/// log is such, and isn't worth a transaction for each commit.
 const PACE: Duration = Duration::from_millis(5);
 /// The pause after a failure, before the follower starts over.
 const PAUSE: Duration = Duration::from_secs(1);
@@ -81,7 +84,7 @@ pub async fn run(
             tokio::select! {
                 () = stopping.cancelled() => None,
                 lost = lease.keep(&pool) => Some(lost.into()),
-                failed = follow(&pool, jetstream.clone(), &terms, &added) => failed.err(),
+                failed = follow(&pool, jetstream.clone(), &terms, own, &added.card) => failed.err(),
                 failed = absent::watch(&pool, grace, &added.own) => failed.err().map(Into::into),
                 failed = own.work() => failed.err().map(Into::into),
                 failed = cards.work() => failed.err().map(Into::into),
@@ -112,43 +115,64 @@ pub async fn standing(pool: &PgPool, jetstream: &Jetstream) -> Result<String, St
     }
 }
 
-/// Turns events into intents, in order, each batch with its checkpoint.
-async fn follow(pool: &PgPool, jetstream: Option<Jetstream>, lease: &Lease, added: &Added) -> Result<(), Box<dyn Error + Send + Sync>> {
-    let mut at = match checkpoint::load(pool, NAME).await? {
+/// Turns events into intents, in order, and has them carried out.
+async fn follow(
+    pool: &PgPool,
+    jetstream: Option<Jetstream>,
+    lease: &Lease,
+    own: Workers<'_>,
+    added: &Notify,
+) -> Result<(), Box<dyn Error + Send + Sync>> {
+    let at = match checkpoint::load(pool, NAME).await? {
         Some(checkpoint) => checkpoint,
         None => Checkpoint::beginning(log::head(pool).await?.incarnation),
     };
-    let mut feed = Feed::open(pool.clone(), jetstream, NAME, &at).await?;
-    let mut connection = connect(pool).await?;
+    let feed = Feed::open(pool.clone(), jetstream, NAME, &at).await?;
+    let (batches, taken) = mpsc::channel(at_once::BATCHES_MAX);
+    let (incarnation, moves_checkpoint) = (at.incarnation, connect(pool).await?);
+    tokio::select! {
+        read = read(feed, incarnation, lease, connect(pool).await?, batches, added) => read,
+        done = at_once::carry_out(own, taken, moves_checkpoint, at) => Ok(done?),
+    }
+}
+
+/// Hands over what is to be done at once, and writes down what asks a provider outside.
+async fn read(
+    mut feed: Feed,
+    incarnation: Uuid,
+    lease: &Lease,
+    mut connection: PgConnection,
+    batches: mpsc::Sender<Batch>,
+    added: &Notify,
+) -> Result<(), Box<dyn Error + Send + Sync>> {
     loop {
         let events = feed.next_batch(BATCH_EVENTS_MAX).await?;
         let Some(last) = events.last() else { continue };
-        let next = Checkpoint::after(last, at.incarnation);
+        let next = Checkpoint::after(last, incarnation);
         let mut intents = Vec::new();
         for event in &events {
             if Intent::may_follow(&event.event_type) {
                 intents.extend(Intent::of(&event.decode()?).map(|intent| (event.position, intent)));
             }
         }
-        if intents.is_empty() {
-            checkpoint::store(&mut connection, NAME, at.position, &next).await?;
-            at = next;
-            tokio::time::sleep(PACE).await;
-            continue;
+        let (outside, intents): (Vec<_>, Vec<_>) = intents.into_iter().partition(|(_, intent)| intent.lane() == Lane::Card);
+        if !outside.is_empty() {
+            let mut transaction = connection.begin().await?;
+            lease.fence(&mut transaction).await?;
+            queue::add(&mut transaction, &outside).await?;
+            transaction.commit().await?;
+            added.notify_one();
         }
-        let mut transaction = connection.begin().await?;
-        lease.fence(&mut transaction).await?;
-        queue::add(&mut transaction, &intents).await?;
-        checkpoint::store(&mut transaction, NAME, at.position, &next).await?;
-        transaction.commit().await?;
-        at = next;
-        added.own.notify_one();
-        added.card.notify_one();
+        let nothing_follows = intents.is_empty();
+        batches.send(Batch { intents, next }).await?;
+        if nothing_follows {
+            tokio::time::sleep(PACE).await;
+        }
     }
 }
 
-/// A connection whose transactions Postgres flushes lazily: a crash of the server may lose the last of them, intents and
-/// checkpoint alike, and the log gives them again.
+/// A connection whose transactions Postgres flushes lazily: a crash of the server may lose the last of them, the checkpoint
+/// before what it stands behind, and the log gives them again.
 async fn connect(pool: &PgPool) -> Result<PgConnection, StoreError> {
     let mut connection = pool.acquire().await.map_err(StoreError::query("connect to follow the log"))?.detach();
     let lazily = sqlx::query("set synchronous_commit = off").execute(&mut connection).await;
@@ -178,7 +202,7 @@ struct Workers<'a> {
 /// An intent, and what came of trying it.
 type Tried = (Queued, Result<Option<Intent>, StepError>);
 
-impl Workers<'_> {
+impl<'a> Workers<'a> {
     /// Carries intents out, many at once, until Postgres fails.
     async fn work(self) -> Result<(), StoreError> {
         let mut under_way: HashSet<Uuid> = HashSet::new();
@@ -220,9 +244,11 @@ impl Workers<'_> {
         if queued.intent.moves_money_outside() && !queued.in_doubt {
             queue::begin_doubt(self.pool, queued.id).await?;
         }
-        let (position, in_doubt, overdue) = (queued.position, queued.in_doubt, queued.age > self.payments.deadline);
-        let steps = Steps { pool: self.pool, executor: self.executor, payments: self.payments, position, in_doubt, overdue };
-        steps.carry_out(queued.intent.clone()).await
+        self.steps(queued.position, queued.in_doubt, queued.age > self.payments.deadline).carry_out(queued.intent.clone()).await
+    }
+
+    const fn steps(self, position: u64, in_doubt: bool, overdue: bool) -> Steps<'a> {
+        Steps { pool: self.pool, executor: self.executor, payments: self.payments, position, in_doubt, overdue }
     }
 
     /// What is in doubt past its deadline is an operator's business; the rest passes.
@@ -231,7 +257,7 @@ impl Workers<'_> {
         if queued.in_doubt && queued.age > self.payments.deadline {
             tracing::error!(?intent, attempts, error, "a payment is in doubt past its deadline");
         } else {
-            tracing::warn!(?intent, attempts, error, "an intent is tried again later");
+            complain(intent, attempts, error);
         }
     }
 
@@ -255,4 +281,8 @@ impl Workers<'_> {
         under_way.retain(|id| !done.contains(id));
         Ok(())
     }
+}
+
+fn complain(intent: &Intent, attempts: u32, error: &str) {
+    tracing::warn!(?intent, attempts, error, "an intent is tried again later");
 }

@@ -29,20 +29,45 @@ const PAUSE_MIN: Duration = Duration::from_millis(100);
 /// The longest pause between two tries of an intent.
 const PAUSE_MAX: Duration = Duration::from_secs(30);
 
-/// Adds intents, in the transaction that moves the checkpoint past their events.
+/// Adds intents, before the checkpoint moves past their events.
 pub(super) async fn add(transaction: &mut PgConnection, intents: &[(u64, Intent)]) -> Result<(), StoreError> {
     insert(transaction, intents, Duration::ZERO).await.map_err(StoreError::query("add intents"))
 }
 
+/// Adds an intent that was tried once, and failed.
+pub(super) async fn add_failed(pool: &PgPool, position: u64, intent: &Intent, error: &str) -> Result<(), StoreError> {
+    let pause = pause(0, rand::rng().random_range(0.5..1.0));
+    sqlx::query(
+        "insert into intents (id, position, lane, intent, attempts, last_error, next_try_at)
+         values ($1, $2, $3, $4::jsonb::json, 1, $5, clock_timestamp() + $6) on conflict (id) do nothing",
+    )
+    .bind(id(position))
+    .bind(position as i64)
+    .bind(intent.lane().name())
+    .bind(Json(intent))
+    .bind(error)
+    .bind(pause)
+    .execute(pool)
+    .await
+    .map(drop)
+    .map_err(StoreError::query("put an intent off"))
+}
+
+/// What follows from an event has its position for an id, so that what is read again after a crash is there once.
+fn id(position: u64) -> Uuid {
+    if position > 0 { Uuid::from_u128(position.into()) } else { Uuid::now_v7() }
+}
+
 async fn insert(transaction: &mut PgConnection, intents: &[(u64, Intent)], wait: Duration) -> Result<(), sqlx::Error> {
-    let ids: Vec<Uuid> = intents.iter().map(|_| Uuid::now_v7()).collect();
+    let ids: Vec<Uuid> = intents.iter().map(|(position, _)| id(*position)).collect();
     let positions: Vec<i64> = intents.iter().map(|(position, _)| *position as i64).collect();
     let lanes: Vec<&str> = intents.iter().map(|(_, intent)| intent.lane().name()).collect();
     let bodies: Vec<Json<&Intent>> = intents.iter().map(|(_, intent)| Json(intent)).collect();
     sqlx::query(
         "insert into intents (id, position, lane, intent, next_try_at)
          select id, position, lane, intent::json, clock_timestamp() + $5
-         from unnest($1::uuid[], $2::bigint[], $3::text[], $4::jsonb[]) as i (id, position, lane, intent)",
+         from unnest($1::uuid[], $2::bigint[], $3::text[], $4::jsonb[]) as i (id, position, lane, intent)
+         on conflict (id) do nothing",
     )
     .bind(ids)
     .bind(positions)

@@ -152,6 +152,54 @@ async fn what_was_paid_is_refunded_once() -> Result<()> {
     Ok(())
 }
 
+/// Stopped while a charge is under way: the checkpoint stands before its payment, so whoever is next tells the performance.
+#[tokio::test(flavor = "multi_thread")]
+async fn the_checkpoint_waits_for_what_follows() -> Result<()> {
+    let stage = Stage::new(4, 10, Policies::default()).await?;
+    let pool = &stage.db.pool;
+    let fan = person(&stage).await?;
+    let booking = book(&stage, fan, &[1]).await?;
+    // Whoever commits a charge waits for this test.
+    sqlx::raw_sql(
+        "create function wait_for_test() returns trigger language plpgsql as
+             $$ begin perform pg_advisory_xact_lock(4712); return new; end $$;
+         create trigger wait_for_test before insert on events for each row
+             when (new.event_type = 'WalletCharged') execute function wait_for_test()",
+    )
+    .execute(pool)
+    .await?;
+    let mut blocker = pool.begin().await?;
+    sqlx::query("select pg_advisory_xact_lock(4712)").execute(&mut *blocker).await?;
+    let processes = Processes::start(&stage, Payments::without_cards());
+    pay(&stage, fan, booking).await?;
+    const WAITING: &str = "from pg_locks where locktype = 'advisory' and not granted
+         and database = (select oid from pg_database where datname = current_database())";
+    eventually("the charge is being committed", || async {
+        sqlx::query_scalar::<_, i64>(&format!("select count(*) {WAITING}")).fetch_one(pool).await.unwrap_or(0) > 0
+    })
+    .await;
+    let passed: bool = sqlx::query_scalar(
+        "select exists (select from checkpoints where name = 'processes' and position >=
+             (select position from events where event_type = 'PaymentStarted'))",
+    )
+    .fetch_one(pool)
+    .await?;
+    assert!(!passed, "the checkpoint has passed a payment that isn't settled");
+    processes.crash(&stage).await?;
+    blocker.rollback().await?;
+    happened(&stage, "WalletCharged", 1).await;
+    assert_eq!(count(pool, "SeatsSold").await, 0, "nobody has told the performance");
+
+    let processes = Processes::start(&stage, Payments::without_cards());
+    happened(&stage, "SeatsSold", 1).await;
+    let caught_up = "select position = (select position from log_head) from checkpoints where name = 'processes'";
+    eventually("everything was followed", || async { sqlx::query_scalar::<_, bool>(caught_up).fetch_one(pool).await.unwrap_or(false) })
+        .await;
+    processes.stop().await?;
+    assert_eq!(count(pool, "WalletCharged").await, 1);
+    Ok(())
+}
+
 /// The process managers are stopped and started again and again, while people pay: everybody who is charged has seats,
 /// everybody who has seats was charged.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
