@@ -86,8 +86,11 @@ impl Reply<'_> {
     }
 }
 
-/// A problem as a message.
+/// A problem as a message. Its cause stays here, in the log.
 pub(crate) fn error(id: Option<u32>, problem: &Problem, language: Language) -> Utf8Bytes {
+    if let Some(error) = problem.cause() {
+        tracing::warn!(code = problem.code().as_str(), error, "a subscription can't be served");
+    }
     let members = problem.to_json(language);
     let text = |name: &str| members.get(name).and_then(serde_json::Value::as_str);
     Reply::Error {

@@ -2,7 +2,7 @@
 //!
 //! A [`Problem`] is made where something fails. The layers around all routes then write it in the request's language, with the
 //! request's path and trace. What goes to clients is a code, the catalogue's texts, a detail written for them, and
-//! named members; never an inner error: those are logged where they are turned into a problem.
+//! named members; never an inner error: that is the problem's cause, which is logged by whoever answers.
 
 use crate::{
     catalogue::{Code, codes},
@@ -40,6 +40,7 @@ struct Inner {
     members: Map<String, Value>,
     headers: HeaderMap,
     retry: Option<Retry>,
+    cause: Option<String>,
 }
 
 #[derive(Clone, Copy, PartialEq, Debug)]
@@ -63,7 +64,7 @@ impl Problem {
     /// A problem with nothing but its code.
     #[must_use]
     pub fn new(code: Code) -> Problem {
-        Problem(Box::new(Inner { code, detail: None, members: Map::new(), headers: HeaderMap::new(), retry: None }))
+        Problem(Box::new(Inner { code, detail: None, members: Map::new(), headers: HeaderMap::new(), retry: None, cause: None }))
     }
 
     /// With a sentence for programmers, in English, naming values and bounds.
@@ -98,18 +99,23 @@ impl Problem {
         self
     }
 
-    /// Something went wrong that no client can mend: it is logged here with its causes, and the client gets a bare 500.
+    /// With what it came of, for the log: never for clients.
     #[must_use]
-    pub fn internal(doing: &str, error: &(dyn Error + 'static)) -> Problem {
-        tracing::error!(doing, error = %chain(error), "internal error");
-        Problem::new(codes::INTERNAL)
+    pub fn because(mut self, cause: impl Into<String>) -> Problem {
+        self.0.cause = Some(cause.into());
+        self
     }
 
-    /// What this service depends on can't be reached: logged here with its causes, and the client gets 503.
+    /// Something went wrong that no client can mend: the client gets a bare 500, the log its causes.
+    #[must_use]
+    pub fn internal(doing: &str, error: &(dyn Error + 'static)) -> Problem {
+        Problem::new(codes::INTERNAL).because(format!("{doing}: {}", chain(error)))
+    }
+
+    /// What this service depends on can't be reached: the client gets 503, the log its causes.
     #[must_use]
     pub fn unavailable(doing: &str, error: &(dyn Error + 'static)) -> Problem {
-        tracing::warn!(doing, error = %chain(error), "a dependency is unavailable");
-        Problem::new(codes::UNAVAILABLE).retry_after(Duration::from_secs(2))
+        Problem::new(codes::UNAVAILABLE).retry_after(Duration::from_secs(2)).because(format!("{doing}: {}", chain(error)))
     }
 
     /// A query or statement failed: 503 if the database can't be reached or has no connection to spare, else 500.
@@ -128,6 +134,12 @@ impl Problem {
     #[must_use]
     pub fn code(&self) -> Code {
         self.0.code
+    }
+
+    /// What it came of, if that is for the log.
+    #[must_use]
+    pub fn cause(&self) -> Option<&str> {
+        self.0.cause.as_deref()
     }
 
     /// Its status.
@@ -258,8 +270,8 @@ impl IntoResponse for Problem {
 /// Who is told of a problem: in which language, about which path, within which trace.
 pub(crate) struct Told {
     language: Language,
-    uri: Uri,
-    trace: TraceContext,
+    pub(crate) uri: Uri,
+    pub(crate) trace: TraceContext,
 }
 
 impl Told {

@@ -6,14 +6,14 @@ use crate::{
     catalogue::codes,
     client::{self, Network},
     config::HttpArgs,
-    problem,
+    problem, telemetry,
     trace::TraceContext,
 };
 use axum::{
     Router,
     body::Body,
     extract::{DefaultBodyLimit, MatchedPath, Request, State},
-    http::{HeaderMap, HeaderName, HeaderValue, header},
+    http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, header},
     middleware::{Next, from_fn_with_state},
     response::{IntoResponse, Response},
     routing::get,
@@ -33,7 +33,7 @@ use tower_http::{
         predicate::{DefaultPredicate, SizeAbove},
     },
 };
-use tracing::Instrument;
+use tracing::Level;
 
 /// Bytes of a request's body, unless its route allows more: the largest ordinary one, a show with a year of dates, has
 /// about 40 KB.
@@ -75,20 +75,15 @@ pub fn finish(router: Router, config: &StackConfig) -> Router {
 async fn around(State(config): State<StackConfig>, mut request: Request, next: Next) -> Response {
     let begun = Instant::now();
     let context = TraceContext::of(request.headers());
-    let span = span(&request, &context);
+    let asked = Asked::by(&request);
     let told = problem::Told::by(&request, context.clone());
-    let uri = request.uri().clone();
     request.extensions_mut().insert(context);
     client::identify(&mut request, &config.trusted_proxies);
     DefaultBodyLimit::max(BODY_BYTES_MAX).apply(&mut request); // a route that allows more says so inside
-    async {
-        let mut response = told.render(guarded(config.request_timeout, handle(request, next)).await);
-        secure(uri.path(), response.headers_mut());
-        log(&response, begun.elapsed());
-        response
-    }
-    .instrument(span)
-    .await
+    let mut response = told.render(guarded(config.request_timeout, handle(request, next)).await);
+    secure(told.uri.path(), response.headers_mut());
+    asked.log(&told.trace, &response, begun.elapsed());
+    response
 }
 
 /// Reads are answered compressed, where that is worth it and the client can read it. Commands have short answers.
@@ -102,19 +97,46 @@ async fn handle(request: Request, next: Next) -> Response {
     response.map(Body::new)
 }
 
-fn span(request: &Request, context: &TraceContext) -> tracing::Span {
-    let route = request.extensions().get::<MatchedPath>().map_or("-", MatchedPath::as_str);
-    tracing::info_span!("request", trace_id = context.trace_id(), method = request.method().as_str(), route)
+/// What the access log calls a request. One line tells of it, when it is answered: a span around it would cost as much as
+/// deciding a command.
+struct Asked {
+    method: Method,
+    route: Option<MatchedPath>,
 }
 
-fn log(response: &Response, took: Duration) {
-    let (status, took_ms) = (response.status().as_u16(), took.as_millis() as u64);
-    if response.status().is_server_error() {
-        tracing::warn!(target: "socketing::access", status, took_ms, "request failed");
-    } else if took >= SLOW {
-        tracing::info!(target: "socketing::access", status, took_ms, "slow request");
-    } else {
-        tracing::debug!(target: "socketing::access", status, took_ms, "request");
+impl Asked {
+    fn by(request: &Request) -> Asked {
+        Asked { method: request.method().clone(), route: request.extensions().get().cloned() }
+    }
+
+    fn log(&self, trace: &TraceContext, response: &Response, took: Duration) {
+        let (status, took_ms) = (response.status(), took.as_millis() as u64);
+        let cause = response.extensions().get::<Problem>().and_then(Problem::cause);
+        // A level is a constant of the place that logs.
+        macro_rules! line {
+            ($level:expr, $what:literal) => {
+                tracing::event!(
+                    target: "socketing::access",
+                    $level,
+                    status = status.as_u16(),
+                    took_ms,
+                    trace_id = trace.trace_id(),
+                    method = self.method.as_str(),
+                    route = self.route.as_ref().map_or("-", MatchedPath::as_str),
+                    error = cause,
+                    $what
+                )
+            };
+        }
+        if status == StatusCode::INTERNAL_SERVER_ERROR {
+            line!(Level::ERROR, "request failed");
+        } else if status.is_server_error() {
+            line!(Level::WARN, "request failed");
+        } else if took >= SLOW {
+            line!(Level::INFO, "slow request");
+        } else {
+            line!(Level::DEBUG, "request");
+        }
     }
 }
 
@@ -151,8 +173,8 @@ async fn guarded(limit: Duration, handler: impl Future<Output = Response>) -> Re
     }
 }
 
-fn after_panic(_panic: Box<dyn Any + Send>) -> Response {
-    Problem::new(codes::INTERNAL).into_response()
+fn after_panic(panic: Box<dyn Any + Send>) -> Response {
+    Problem::new(codes::INTERNAL).because(format!("panic: {}", telemetry::panic_text(&*panic))).into_response()
 }
 
 #[cfg(test)]

@@ -2,6 +2,7 @@
 
 use crate::config::LogArgs;
 use clap::ValueEnum;
+use std::any::Any;
 use std::io::{IsTerminal, stderr};
 use tracing_subscriber::{
     filter::{ParseError, Targets},
@@ -64,7 +65,11 @@ pub fn init(args: &LogArgs) -> Result<(), TelemetryError> {
 /// A panic as one line of the log, where the default hook would write several that are no JSON.
 fn log_panic(panic: &std::panic::PanicHookInfo<'_>) {
     let place = panic.location().map_or_else(|| "unknown".to_owned(), ToString::to_string);
-    let payload = panic.payload();
+    tracing::error!(place, "panic: {}", panic_text(panic.payload()));
+}
+
+/// What a panic says.
+pub(crate) fn panic_text(payload: &(dyn Any + Send)) -> &str {
     let text = payload.downcast_ref::<&str>().copied().or_else(|| payload.downcast_ref::<String>().map(String::as_str));
-    tracing::error!(place, "panic: {}", text.unwrap_or("no message"));
+    text.unwrap_or("no message")
 }

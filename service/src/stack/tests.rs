@@ -8,6 +8,10 @@ use axum::{
 use serde::Deserialize;
 use serde_json::Value;
 use socketing_domain::{HoldId, Refusal, SeatIndex, SystemClock, refusal::Reason};
+use std::{
+    io::{self, Write},
+    sync::Mutex,
+};
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -39,6 +43,7 @@ fn app() -> Router {
         .route("/v1/broken", get(|| async { panic_on_purpose() }))
         .route("/v1/long", get(|| async { "x".repeat(10_000) }).post(|| async { "x".repeat(10_000) }))
         .route("/v1/endless", get(std::future::pending::<()>))
+        .route("/v1/away/{id}", post(|| async { Problem::database("asking", &sqlx::Error::PoolTimedOut) }))
         .route("/v1/bare", get(|| async { (StatusCode::NOT_FOUND, "a layer's own words") }));
     finish(router, &StackConfig { trusted_proxies: Arc::new([]), request_timeout: Duration::from_millis(50) })
 }
@@ -122,6 +127,52 @@ async fn every_error_is_a_problem() {
         assert_eq!(answer.problem()["code"], code, "{path} {}", answer.text);
         assert!(!answer.text.contains("secret"));
     }
+}
+
+/// What is logged while this lives, by the thread that it lives on.
+#[derive(Clone, Default)]
+struct Logged(Arc<Mutex<Vec<u8>>>);
+
+impl Logged {
+    fn lines(&self) -> Vec<Value> {
+        let bytes = self.0.lock().unwrap().clone();
+        String::from_utf8(bytes).unwrap().lines().map(|line| serde_json::from_str(line).unwrap()).collect()
+    }
+}
+
+impl Write for Logged {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.0.lock().unwrap().write(bytes)
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+#[tokio::test]
+async fn a_request_that_failed_is_one_line_with_its_cause_and_the_trace_that_its_client_was_told() {
+    let logged = Logged::default();
+    let writer = logged.clone();
+    let subscriber = tracing_subscriber::fmt().json().flatten_event(true).with_writer(move || writer.clone()).finish();
+    let _logging = tracing::subscriber::set_default(subscriber);
+    let panicked = call(Method::GET, "/v1/broken", "").await.problem();
+    let unavailable = call(Method::POST, "/v1/away/7", "").await.problem();
+    call(Method::GET, "/v1/refused", "").await;
+    let lines: Vec<Value> = logged.lines().into_iter().filter(|line| line["target"] == "socketing::access").collect();
+    let told = |line: &Value| {
+        [&line["level"], &line["status"], &line["method"], &line["route"], &line["error"], &line["trace_id"]].map(Value::clone)
+    };
+    let of = |level: &str, status: u16, method: &str, route: &str, error: &str, problem: &Value| {
+        [level.into(), status.into(), method.into(), route.into(), error.into(), problem["trace_id"].clone()]
+    };
+    assert_eq!(
+        lines.iter().map(told).collect::<Vec<_>>(),
+        [
+            of("ERROR", 500, "GET", "/v1/broken", "panic: a secret detail", &panicked),
+            of("WARN", 503, "POST", "/v1/away/{id}", "asking: pool timed out while waiting for an open connection", &unavailable),
+        ]
+    );
 }
 
 #[tokio::test]
