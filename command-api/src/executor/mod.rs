@@ -29,6 +29,8 @@ pub use request::{Done, Rejected, Request};
 use crate::plans::PlanStore;
 use committer::Submission;
 use forward::Forwarder;
+use futures::FutureExt;
+use futures::future::ready;
 use leases::Keeper;
 use loader::Loader;
 use serde_json::value::RawValue;
@@ -122,28 +124,30 @@ impl Executor {
         Ok(Executor { inner })
     }
 
-    /// Carries a command out, here or at the node that owns its unit. Returns when its outcome is durable, whoever still
-    /// waits for it.
+    /// Carries a command out, here or at the node that owns its unit. It is under way once this is called; the future tells
+    /// its outcome when that is durable, whoever still waits for it.
     ///
     /// # Errors
     /// [`Rejected`]: refused by the domain (recorded), or not taken at all.
-    pub async fn execute(&self, request: Request) -> Result<Done, Rejected> {
-        match self.execute_here(request).await {
-            Err(Rejected::NotOwner(request)) => self.execute_elsewhere(*request).await,
-            outcome => outcome,
-        }
+    pub fn execute(&self, request: Request) -> impl Future<Output = Result<Done, Rejected>> + Send + use<'_> {
+        self.execute_here(request).then(|outcome| match outcome {
+            // Boxed: the way elsewhere is rare, and its future has three kilobytes, which each command would carry along.
+            Err(Rejected::NotOwner(request)) => self.execute_elsewhere(*request).boxed().left_future(),
+            outcome => ready(outcome).right_future(),
+        })
     }
 
     /// The same for a unit of this node's; [`Rejected::NotOwner`] has the command back if it isn't.
-    async fn execute_here(&self, request: Request) -> Result<Done, Rejected> {
-        let unit = request.unit;
-        if self.inner.ownership.epoch(unit.shard()).is_none() {
-            return Err(Rejected::NotOwner(Box::new(request)));
-        }
-        let lane = lane(&request.command);
+    fn execute_here(&self, request: Request) -> impl Future<Output = Result<Done, Rejected>> + Send + use<> {
         let (answer, outcome) = oneshot::channel();
-        self.inner.send(unit, lane, Item::Command(Pending::new(request, answer)))?;
-        outcome.await.unwrap_or(Err(Rejected::Busy { retry_after_s: limits::RETRY_AFTER_S }))
+        if self.inner.ownership.epoch(request.unit.shard()).is_some() {
+            let (unit, lane) = (request.unit, lane(&request.command));
+            // What isn't taken is dropped, and its answer with it: busy, as below.
+            _ = self.inner.send(unit, lane, Item::Command(Pending::new(request, answer)));
+        } else {
+            _ = answer.send(Err(Rejected::NotOwner(Box::new(request))));
+        }
+        outcome.map(|outcome| outcome.unwrap_or(Err(Rejected::Busy { retry_after_s: limits::RETRY_AFTER_S })))
     }
 
     /// Looks at the state of a unit of this node's, and tells what it saw once that state is durable. (Whoever may meet

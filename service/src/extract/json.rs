@@ -4,10 +4,11 @@ use super::invalid;
 use crate::{Problem, catalogue::codes};
 use axum::{
     body::Bytes,
-    extract::{FromRequest, Request},
+    extract::{FromRequest, Request, rejection::BytesRejection},
     http::{HeaderMap, StatusCode, header::CONTENT_TYPE},
     response::IntoResponse,
 };
+use futures::{FutureExt, future::ready};
 use serde::de::DeserializeOwned;
 use serde_path_to_error::{Path, Segment};
 
@@ -16,20 +17,24 @@ use serde_path_to_error::{Path, Segment};
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct Json<T>(pub T);
 
-impl<S: Send + Sync, T: DeserializeOwned> FromRequest<S> for Json<T> {
+impl<S: Send + Sync, T: DeserializeOwned + Send> FromRequest<S> for Json<T> {
     type Rejection = Problem;
 
-    async fn from_request(request: Request, state: &S) -> Result<Self, Problem> {
+    fn from_request(request: Request, state: &S) -> impl Future<Output = Result<Self, Problem>> + Send {
         if !is_json(request.headers()) {
-            return Err(Problem::new(codes::UNSUPPORTED_MEDIA_TYPE));
+            return ready(Err(Problem::new(codes::UNSUPPORTED_MEDIA_TYPE))).left_future();
         }
-        let body = Bytes::from_request(request, state).await.map_err(|rejection| match rejection.into_response().status() {
-            StatusCode::PAYLOAD_TOO_LARGE => Problem::new(codes::TOO_LARGE),
-            _ => Problem::new(codes::BAD_JSON).detail("the body ended before it was complete"),
-        })?;
-        check_object(&body)?;
-        parse(&body).map(Json)
+        Bytes::from_request(request, state).map(read).right_future()
     }
+}
+
+fn read<T: DeserializeOwned>(body: Result<Bytes, BytesRejection>) -> Result<Json<T>, Problem> {
+    let body = body.map_err(|rejection| match rejection.into_response().status() {
+        StatusCode::PAYLOAD_TOO_LARGE => Problem::new(codes::TOO_LARGE),
+        _ => Problem::new(codes::BAD_JSON).detail("the body ended before it was complete"),
+    })?;
+    check_object(&body)?;
+    parse(&body).map(Json)
 }
 
 /// All bodies are objects. Without this, a struct could also be sent as an array of its fields' values.
