@@ -43,7 +43,8 @@ use uuid::Uuid;
 const NAME: &str = "processes";
 /// Events read per transaction.
 const BATCH_EVENTS_MAX: usize = 500;
-/// Intents of the system's own under way at once, from memory and from the table each: enough to fill commits, few enough not to crowd out people's commands.
+/// Intents of the system's own under way at once, from memory and from the table each: enough to fill commits, few enough
+/// not to crowd out people's commands.
 const UNDER_WAY_MAX: usize = 256;
 /// More are looked for when such a part of those places is free: a look for one costs as much as for many.
 const REFILL_PART: usize = 4;
