@@ -4,8 +4,7 @@
 
 use super::intent::Intent;
 use super::steps::StepError;
-use super::{NAME, PACE, UNDER_WAY_MAX, Workers};
-use super::{complain, queue};
+use super::{NAME, PACE, UNDER_WAY_MAX, Workers, complain, queue};
 use futures::stream::FuturesUnordered;
 use futures::{FutureExt, StreamExt};
 use socketing_event_store::{Checkpoint, StoreError, checkpoint};

@@ -1,7 +1,7 @@
 //! Payments by card, with a provider that fails in every way there is, and process managers that stop at every step:
 //! money balances, nobody pays without a seat, nobody has a seat without paying, and nothing in doubt is guessed.
 
-use crate::processes::{Processes, balance, book, count, happened, pay_by, person};
+use crate::processes::{Processes, WAITING, balance, book, count, happened, pay_by, person, statements_wait};
 use anyhow::{Context, Result};
 use serde_json::{Value, json};
 use socketing_command_api::payments::Payments;
@@ -340,12 +340,7 @@ async fn stopped_before_the_intent_is_deleted() -> Result<()> {
     let processes = desk.processes(NEVER);
     desk.buy(1, "approved").await?;
     happened(&desk.stage, "SeatsSold", 1).await;
-    const WAITING: &str = "from pg_locks where locktype = 'advisory' and not granted
-         and database = (select oid from pg_database where datname = current_database())";
-    eventually("the intent is being deleted", || async {
-        sqlx::query_scalar::<_, i64>(&format!("select count(*) {WAITING}")).fetch_one(pool).await.is_ok_and(|waiting| waiting == 1)
-    })
-    .await;
+    eventually("the intent is being deleted", || statements_wait(pool, 1)).await;
     processes.crash(&desk.stage).await?;
     // A statement that waits doesn't notice that its client is gone: this one's is stopped with it, and waited for.
     let stopped: bool = sqlx::query_scalar(&format!("select pg_terminate_backend(pid, 10000) {WAITING}")).fetch_one(pool).await?;

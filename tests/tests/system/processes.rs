@@ -104,6 +104,16 @@ pub(crate) async fn happened(stage: &Stage, event_type: &str, times: i64) {
     eventually(&format!("{event_type} happens {times} times"), || async move { count(pool, event_type).await == times }).await;
 }
 
+/// The statements that a test keeps waiting by an advisory lock of its database.
+pub(crate) const WAITING: &str = "from pg_locks where locktype = 'advisory' and not granted
+    and database = (select oid from pg_database where datname = current_database())";
+
+/// Whether so many statements are being kept waiting.
+pub(crate) async fn statements_wait(pool: &PgPool, count: i64) -> bool {
+    let waiting = sqlx::query_scalar::<_, i64>(&format!("select count(*) {WAITING}")).fetch_one(pool).await;
+    waiting.is_ok_and(|waiting| waiting == count)
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn a_booking_is_paid_once_and_makes_room() -> Result<()> {
     let stage = Stage::new(4, 10, Policies::default()).await?;
@@ -172,12 +182,7 @@ async fn the_checkpoint_waits_for_what_follows() -> Result<()> {
     sqlx::query("select pg_advisory_xact_lock(4712)").execute(&mut *blocker).await?;
     let processes = Processes::start(&stage, Payments::without_cards());
     pay(&stage, fan, booking).await?;
-    const WAITING: &str = "from pg_locks where locktype = 'advisory' and not granted
-         and database = (select oid from pg_database where datname = current_database())";
-    eventually("the charge is being committed", || async {
-        sqlx::query_scalar::<_, i64>(&format!("select count(*) {WAITING}")).fetch_one(pool).await.unwrap_or(0) > 0
-    })
-    .await;
+    eventually("the charge is being committed", || statements_wait(pool, 1)).await;
     let passed: bool = sqlx::query_scalar(
         "select exists (select from checkpoints where name = 'processes' and position >=
              (select position from events where event_type = 'PaymentStarted'))",
