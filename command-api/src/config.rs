@@ -121,12 +121,12 @@ impl PaymentArgs {
     pub fn payments(&self) -> Result<Payments, reqwest::Error> {
         let deadline = Duration::from_secs(self.payment_deadline_seconds.into());
         let (Some(url), Some(key), Some(webhook_secret)) = (&self.card_url, &self.card_key, &self.card_webhook_secret) else {
-            return Ok(Payments { card: None, deadline });
+            return Ok(Payments { deadline, ..Payments::without_cards() });
         };
         let (url, key, webhook_secret) = (url.clone(), key.expose().to_owned(), webhook_secret.expose().to_owned());
         let timeout = Duration::from_millis(self.card_timeout_ms);
         let card = CardProvider::new(CardConfig { url, key, webhook_secret, timeout, in_flight: self.card_in_flight.into() })?;
-        Ok(Payments { card: Some(card), deadline })
+        Ok(Payments { card: Some(card), deadline, ..Payments::without_cards() })
     }
 }
 

@@ -81,12 +81,13 @@ pub async fn compare(pool: &PgPool, checkpoint: &Checkpoint) -> Result<Option<Mi
 /// The events right after a checkpoint, in order, at most `limit` (and one less than [`log::PAGE_EVENTS_MAX`]), with the
 /// head; or how the log no longer continues the history that the checkpoint stands in. For readers that go on for hours:
 /// a log that is replaced beneath them, and has grown past them since, is noticed by the event at the checkpoint itself.
+/// `types` as in [`log::page`].
 ///
 /// # Errors
 /// If Postgres can't be asked.
-pub async fn read_on(pool: &PgPool, from: &Checkpoint, limit: u32) -> Result<Result<Page, Mismatch>, StoreError> {
+pub async fn read_on(pool: &PgPool, from: &Checkpoint, limit: u32, types: Option<&[&str]>) -> Result<Result<Page, Mismatch>, StoreError> {
     // The event at the checkpoint comes with those behind it.
-    let mut page = log::page(pool, from.position.saturating_sub(1), limit.min(log::PAGE_EVENTS_MAX - 1) + 1).await?;
+    let mut page = log::page(pool, from.position.saturating_sub(1), limit.min(log::PAGE_EVENTS_MAX - 1) + 1, types).await?;
     if page.head.incarnation != from.incarnation {
         return Ok(Err(Mismatch::Incarnation { log: page.head.incarnation, reader: from.incarnation }));
     }

@@ -28,7 +28,7 @@ pub struct Head {
 /// Events in order, and the head as it was at the same moment.
 #[derive(Clone, Debug)]
 pub struct Page {
-    /// The events, without gaps.
+    /// The events in order, without gaps among those wanted.
     pub events: Vec<RawEvent>,
     /// Its incarnation tells which history the events are from.
     pub head: Head,
@@ -60,18 +60,25 @@ pub async fn read_after(pool: &PgPool, after: u64, limit: u32) -> Result<Vec<Raw
 }
 
 /// Like [`read_after`], with the head, both from one snapshot: for readers that must notice when the log's history is
-/// replaced beneath them.
+/// replaced beneath them. Of a reader that says which `types` it wants, events of others are left out, but for the first
+/// and the last of those read: they tell where the page begins and ends.
 ///
 /// # Errors
 /// If Postgres can't be asked.
-pub async fn page(pool: &PgPool, after: u64, limit: u32) -> Result<Page, StoreError> {
-    // One round trip. The head is repeated in every row, and stands alone in the only one if there are no events.
+pub async fn page(pool: &PgPool, after: u64, limit: u32, types: Option<&[&str]>) -> Result<Page, StoreError> {
+    // One round trip. The head is repeated in every row, and stands alone in the only one if there are no events. Positions
+    // have no gaps, so the last one read is known before it is.
     let sql = format!(
         "select e.*, h.position, h.log_id, h.incarnation from log_head h
-         left join lateral (select {EVENT_COLUMNS} from events where position > $1 order by position limit $2) e on true
+         left join lateral (
+             select {EVENT_COLUMNS} from events
+             where position > $1 and position <= $1 + $2
+               and ($3::text[] is null or event_type = any($3) or position in ($1 + 1, least($1 + $2, h.position)))
+             order by position limit $2
+         ) e on true
          where h.id = 1 order by e.position"
     );
-    let rows = sqlx::query(&sql).bind(signed(after)).bind(bounded(limit)).fetch_all(pool).await;
+    let rows = sqlx::query(&sql).bind(signed(after)).bind(bounded(limit)).bind(types).fetch_all(pool).await;
     let rows = rows.map_err(StoreError::query(format!("read the log after {after}")))?;
     let head = head_of(rows.first().ok_or(StoreError::NoHead)?).map_err(StoreError::query("read the log's head"))?;
     let has_event = |row: &&PgRow| row.try_get::<Option<i64>, _>(0).is_ok_and(|position| position.is_some());

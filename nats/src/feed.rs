@@ -1,4 +1,5 @@
-//! The feed: the log in order, without gaps or repeats, from JetStream while it is fresh and from Postgres otherwise.
+//! The feed: the log in order, without gaps or repeats (but for what its reader doesn't want), from JetStream while it is
+//! fresh and from Postgres otherwise.
 //!
 //! A reader knows the next position it wants. A message below it is skipped; one above it means a gap, which is read from
 //! Postgres; silence while the log's head is ahead is read from Postgres too, and so is everything while NATS is away. So
@@ -15,6 +16,7 @@
 use crate::backoff::Backoff;
 use crate::message;
 use crate::stream::{self, STREAM};
+use crate::wake;
 use async_nats::jetstream::consumer::{AckPolicy, DeliverPolicy, pull};
 use async_nats::jetstream::{self, Message};
 use futures::future::BoxFuture;
@@ -26,6 +28,7 @@ use std::collections::VecDeque;
 use std::error::Error;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
+use tokio::sync::watch;
 use tokio::time::{Instant, sleep_until};
 use uuid::Uuid;
 
@@ -69,16 +72,22 @@ pub struct Feed {
     pool: PgPool,
     jetstream: Option<jetstream::Context>,
     incarnation: Uuid,
+    /// What the reader wants of the log, if not all of it.
+    types: Option<&'static [&'static str]>,
     /// The next position wanted.
     next: u64,
     /// The hash of the last event handed out: each look at Postgres also asks whether that one still stands there.
     handed_hash: Option<[u8; 32]>,
-    /// Taken from the log or the stream, not yet handed out; ends at `next - 1`.
+    /// Taken from the log or the stream, not yet handed out; the last one is at `next - 1`.
     ready: VecDeque<RawEvent>,
     /// The highest position that JetStream has shown: the log must have it too.
     reached: u64,
+    /// Tells what was committed in this process.
+    committed: Option<watch::Receiver<u64>>,
     live: Live,
     look: Look,
+    /// When the last look began.
+    looked_at: Instant,
     reattach: Backoff,
     /// Whether the last look at Postgres failed: said once.
     store_away: bool,
@@ -137,17 +146,34 @@ impl Feed {
             name: name.to_owned(),
             pool,
             incarnation: from.incarnation,
+            types: None,
             next: from.position + 1,
             handed_hash: from.last_hash,
             ready: VecDeque::new(),
             reached: from.position,
+            committed: None,
             live: Live::Detached { retry_at: None },
             jetstream,
             look: Look::At(Instant::now()), // first what is there already, in pages; then JetStream
+            looked_at: Instant::now(),
             reattach: Backoff::new(Duration::from_millis(50), Duration::from_secs(1)),
             store_away: false,
             stream_away: false,
         })
+    }
+
+    /// For a reader to whom events of these types matter: others may be left out, where that saves reading them. The last
+    /// event of a batch tells how far the reader has come, whether it is of these types or not.
+    #[must_use]
+    pub fn only(self, types: &'static [&'static str]) -> Feed {
+        Feed { types: Some(types), ..self }
+    }
+
+    /// For a reader in the process that commits: while it isn't JetStream that brings what is new, Postgres is looked at when
+    /// `committed` goes on, not only now and then.
+    #[must_use]
+    pub fn woken_by(self, committed: watch::Receiver<u64>) -> Feed {
+        Feed { committed: Some(committed), ..self }
     }
 
     /// How the log, or JetStream's copy of it, disagrees with a reader's checkpoint; `None` if a feed may go on from there.
@@ -199,11 +225,15 @@ impl Feed {
     }
 
     async fn arrival(&mut self) -> Arrival {
-        let (look, live) = (&mut self.look, &mut self.live);
+        // After a failure the next look has its time.
+        let waits = !matches!(self.live, Live::Attached { .. }) && matches!(self.look, Look::At(_)) && !self.store_away;
+        let (seen, again_at) = (self.next - 1, self.looked_at + wake::PACE);
+        let (look, live, committed) = (&mut self.look, &mut self.live, &mut self.committed);
         let arrival = tokio::select! {
             biased; // a steady stream of messages that aren't wanted must not keep us from looking
             arrival = from_postgres(look) => arrival,
             arrival = from_jetstream(live) => arrival,
+            () = wake::woken(committed, seen).then(|()| sleep_until(again_at)), if waits => Arrival::TimeToLook,
         };
         if matches!(arrival, Arrival::Page { .. }) {
             self.look = Look::At(Instant::now() + POLL); // a future that has given its result must not be asked again
@@ -267,9 +297,9 @@ impl Feed {
         }
         let last_hash = self.ready.back().map_or(self.handed_hash, |event| Some(event.hash()));
         let from = Checkpoint { position: self.next - 1, incarnation: self.incarnation, last_hash };
-        let pool = self.pool.clone();
-        let page = Box::pin(async move { checkpoint::read_on(&pool, &from, PAGE_EVENTS_MAX).await });
-        self.look = Look::Reading { page, reached: self.reached };
+        let (pool, types) = (self.pool.clone(), self.types);
+        let page = Box::pin(async move { checkpoint::read_on(&pool, &from, PAGE_EVENTS_MAX, types).await });
+        (self.look, self.looked_at) = (Look::Reading { page, reached: self.reached }, Instant::now());
     }
 
     /// Takes what Postgres had. JetStream may have brought some or all of it meanwhile.

@@ -6,6 +6,7 @@
 
 mod backoff;
 mod config;
+mod wake;
 
 pub mod feed;
 pub mod message;

@@ -10,6 +10,7 @@ use crate::backoff::Backoff;
 use crate::config::{ACK_TIMEOUT, IN_FLIGHT_MAX};
 use crate::message;
 use crate::stream::{self, StreamError, StreamOptions};
+use crate::wake;
 use async_nats::client::PublishError;
 use async_nats::jetstream::{self, ErrorCode};
 use async_nats::{Client, Message, SubscribeError, Subscriber};
@@ -36,10 +37,6 @@ pub const RELAY: &str = "relay";
 const POLL: Duration = Duration::from_millis(100);
 /// How often a relay that found another history looks whether an operator has mended it.
 const OTHER_HISTORY_POLL: Duration = Duration::from_secs(5);
-
-/// A page is read so long after the one before, unless there is more already: what comes alone goes out at once, and what
-/// comes in a stream is woken for once every few commits, here and at every reader.
-const PACE: Duration = Duration::from_millis(5);
 
 /// Pages of the log that are read ahead of what is published.
 const PAGES_AHEAD: usize = 2;
@@ -440,7 +437,7 @@ async fn read_ahead(
 ) {
     loop {
         let began = Instant::now();
-        let page = match checkpoint::read_on(&pool, &from, PAGE_EVENTS_MAX).await {
+        let page = match checkpoint::read_on(&pool, &from, PAGE_EVENTS_MAX, None).await {
             Ok(Ok(page)) => Ok(page),
             Ok(Err(mismatch)) => Err(Interruption::HistoryReplaced(mismatch)),
             Err(error) => Err(error.into()),
@@ -457,8 +454,8 @@ async fn read_ahead(
         }
         match reached {
             Some(true) => {
-                drop(timeout(POLL, woken(&mut wake, from.position)).await);
-                sleep_until(began + PACE).await;
+                drop(timeout(POLL, wake::woken(&mut wake, from.position)).await);
+                sleep_until(began + wake::PACE).await;
             }
             Some(false) => {}
             None => return,
@@ -495,17 +492,6 @@ impl CatchingUp {
             self.said = Instant::now();
         }
     }
-}
-
-/// Resolves when something above `sent` was committed; never, if nobody tells.
-async fn woken(committed: &mut Option<watch::Receiver<u64>>, sent: u64) {
-    if let Some(receiver) = committed {
-        if receiver.wait_for(|position| *position > sent).await.is_ok() {
-            return;
-        }
-        *committed = None; // the writer is gone; polling remains
-    }
-    std::future::pending().await
 }
 
 /// An error and its causes in one line.

@@ -109,7 +109,7 @@ impl Postman {
     /// Delivers the next page of the log, of which the tail has nothing any more.
     async fn read_log(&mut self) {
         let (pool, at) = (self.pool.clone(), self.at);
-        let page = patiently("the log", || log::page(&pool, at, log::PAGE_EVENTS_MAX)).await;
+        let page = patiently("the log", || log::page(&pool, at, log::PAGE_EVENTS_MAX, None)).await;
         let last = page.events.last().map(|event| event.position);
         // Another history, or not as far as it was: the follower is about to find that out.
         let Some(last) = last.filter(|_| page.head.incarnation == self.reading.incarnation) else {

@@ -79,7 +79,7 @@ impl TestCards {
     pub fn payments(&self, deadline: Duration) -> Payments {
         let (key, webhook_secret) = (KEY.to_owned(), SECRET.to_owned());
         let config = CardConfig { url: self.url.clone(), key, webhook_secret, timeout: TIMEOUT, in_flight: 16 };
-        Payments { card: Some(CardProvider::new(config).expect("a client")), deadline }
+        Payments { card: Some(CardProvider::new(config).expect("a client")), deadline, ..Payments::without_cards() }
     }
 
     /// A token of one of its cards: `approved` or `declined`.

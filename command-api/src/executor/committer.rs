@@ -186,13 +186,15 @@ fn no_answer(to: &str) -> sqlx::Error {
     sqlx::Error::Io(io::Error::new(io::ErrorKind::TimedOut, format!("PostgreSQL doesn't answer {to}")))
 }
 
-/// Opens a session for commits: bounded statements, and no transaction left open by a client that is gone.
+/// Opens a session for commits: bounded statements, and no transaction left open by a client that is gone. The statement is
+/// planned once: by itself PostgreSQL would plan it anew for each batch, in the belief that short arrays deserve it.
 async fn connect(pool: &PgPool, node: Uuid) -> Result<PgConnection, sqlx::Error> {
     let timeout_ms = limits::STATEMENT_TIMEOUT.as_millis().to_string();
     let options = (*pool.connect_options()).clone().application_name(&shards::committer_session(node)).options([
         ("statement_timeout", timeout_ms.as_str()),
         ("lock_timeout", timeout_ms.as_str()),
         ("idle_in_transaction_session_timeout", timeout_ms.as_str()),
+        ("plan_cache_mode", "force_generic_plan"),
         ("tcp_keepalives_idle", "5"),
         ("tcp_keepalives_interval", "2"),
         ("tcp_keepalives_count", "3"),

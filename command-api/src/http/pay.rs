@@ -22,15 +22,16 @@ use socketing_service::catalogue::codes;
 use socketing_service::extract::{Json, Path, invalid, new_id};
 use socketing_service::openapi::CommandHeaders;
 use socketing_service::{Code, Problem};
+use std::pin::{Pin, pin};
 use std::time::Duration;
+use tokio::sync::futures::Notified;
+use tokio::time::timeout;
 use utoipa::ToSchema;
 
 /// How long the answer waits for the outcome.
 const WAIT: Duration = Duration::from_secs(2);
-/// The pause between two looks: at an opening the log changes hundreds of times a second, mostly for others.
-const LOOK_EVERY: Duration = Duration::from_millis(20);
-/// The pause between two looks at another node's unit, whose commits aren't announced here.
-const LOOK_AT_OTHERS_EVERY: Duration = Duration::from_millis(50);
+/// How long it is before it looks all the same: another process may have told the outcome, or time.
+const LOOK_EVERY: Duration = Duration::from_millis(100);
 
 /// How to pay.
 #[derive(Deserialize, ToSchema)]
@@ -81,6 +82,9 @@ pub(super) async fn pay(
     if method.method() == Method::Card && api.0.payments.card.is_none() && look(&api, performance, body.payment_id).await?.is_none() {
         return Err(Problem::new(codes::METHOD_UNAVAILABLE).detail("no card provider is configured here"));
     }
+    // From here on: the outcome may be told before the command is answered.
+    let mut told = pin!(api.0.payments.outcomes.place(body.payment_id).notified());
+    told.as_mut().enable();
     let command = Command::Pay { payment: body.payment_id, booking, method };
     let accepted = sender.send(&api, UnitId::Performance(performance), unit::Command::Performance(command)).await?;
     let started: PaymentReply =
@@ -91,7 +95,7 @@ pub(super) async fn pay(
         return Ok(sender.with_limits(done(StatusCode::OK, &Done { position, ..accepted })));
     }
     let known = Answer { position: accepted.position, reply: started };
-    let now = tokio::time::timeout(WAIT, outcome(&api, performance, &known)).await;
+    let now = timeout(WAIT, outcome(&api, performance, &known, told)).await;
     let answer = match now {
         Ok(settled) => JsonAnswer(settled?).into_response(),
         Err(_) => in_flight(performance, known),
@@ -99,22 +103,21 @@ pub(super) async fn pay(
     Ok(sender.with_limits(answer))
 }
 
-/// The payment, once it isn't in flight any more. Looks again whenever something was committed here, and now and then, for
-/// what another node commits.
-async fn outcome(api: &Api, performance: PerformanceId, started: &Answer<PaymentReply>) -> Result<Answer<PaymentReply>, Problem> {
-    let mut committed = api.0.executor.committed();
+/// The payment, once it isn't in flight any more: whoever tells its outcome in this process wakes who waits for it.
+async fn outcome<'a>(
+    api: &'a Api,
+    performance: PerformanceId,
+    started: &Answer<PaymentReply>,
+    mut told: Pin<&mut Notified<'a>>,
+) -> Result<Answer<PaymentReply>, Problem> {
+    let payment = started.reply.payment_id;
     loop {
-        committed.mark_unchanged();
-        let seen = look(api, performance, started.reply.payment_id).await?;
-        match seen {
-            Some(Seen { reply, position, .. }) if reply.state != PaymentState::InFlight => {
-                return Ok(Answer { position: position.max(started.position), reply });
-            }
-            _ => {}
-        }
-        tokio::time::sleep(LOOK_EVERY).await;
-        if let Ok(Err(_)) = tokio::time::timeout(LOOK_AT_OTHERS_EVERY, committed.changed()).await {
-            return Err(Problem::new(codes::BUSY).retry_after(Duration::from_secs(1))); // the executor has stopped
+        drop(timeout(LOOK_EVERY, told.as_mut()).await);
+        told.set(api.0.payments.outcomes.place(payment).notified());
+        told.as_mut().enable();
+        let seen = look(api, performance, payment).await?;
+        if let Some(Seen { reply, position, .. }) = seen.filter(|seen| seen.reply.state != PaymentState::InFlight) {
+            return Ok(Answer { position: position.max(started.position), reply });
         }
     }
 }

@@ -6,10 +6,12 @@
 //! has not been made and never will be.
 
 pub mod card;
+mod outcomes;
 mod provider;
 pub mod signature;
 mod socketpay;
 
+pub use outcomes::Outcomes;
 pub(crate) use provider::{Charge, Doubt, Provider, Refund, Verdict};
 pub(crate) use socketpay::SocketPay;
 
@@ -23,6 +25,8 @@ pub struct Payments {
     pub card: Option<CardProvider>,
     /// How long a payment may be in doubt. Then operators are told, and what the provider doesn't know by then is voided.
     pub deadline: Duration,
+    /// Wakes those who wait for a payment's outcome.
+    pub outcomes: Outcomes,
 }
 
 impl Payments {
@@ -32,7 +36,7 @@ impl Payments {
 
     /// SocketPay alone.
     #[must_use]
-    pub const fn without_cards() -> Payments {
-        Payments { card: None, deadline: Duration::from_secs(Payments::DEADLINE_SECONDS as u64) }
+    pub fn without_cards() -> Payments {
+        Payments { card: None, deadline: Duration::from_secs(Payments::DEADLINE_SECONDS.into()), outcomes: Outcomes::default() }
     }
 }

@@ -129,6 +129,7 @@ async fn follow(
         None => Checkpoint::beginning(log::head(pool).await?.incarnation),
     };
     let feed = Feed::open(pool.clone(), jetstream, NAME, &at).await?;
+    let feed = feed.only(Intent::CAUSES).woken_by(own.executor.committed());
     let (batches, taken) = mpsc::channel(at_once::BATCHES_MAX);
     let (incarnation, moves_checkpoint) = (at.incarnation, connect(pool).await?);
     tokio::select! {
@@ -152,7 +153,7 @@ async fn read(
         let next = Checkpoint::after(last, incarnation);
         let mut intents = Vec::new();
         for event in &events {
-            if Intent::may_follow(&event.event_type) {
+            if Intent::CAUSES.contains(&event.event_type.as_str()) {
                 intents.extend(Intent::of(&event.decode()?).map(|intent| (event.position, intent)));
             }
         }

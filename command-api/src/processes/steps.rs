@@ -166,7 +166,9 @@ impl Steps<'_> {
             ),
         };
         let unit = UnitId::Performance(charge.performance);
-        self.must("tell the payment's outcome", unit, Command::Performance(outcome), "payments", key).await
+        self.must("tell the payment's outcome", unit, Command::Performance(outcome), "payments", key).await?;
+        self.payments.outcomes.told(payment);
+        Ok(())
     }
 
     async fn pay_back(&self, provider: &impl Provider, refund: &Refund) -> Result<(), StepError> {

@@ -2,6 +2,8 @@
 
 use anyhow::{Context as _, Result};
 use async_nats::jetstream::Context;
+use socketing_domain::event::{Event, StreamId};
+use socketing_domain::{AccountId, PartyId, PerformanceId, party};
 use socketing_event_store::checkpoint::Mismatch;
 use socketing_event_store::{Checkpoint, PgPool, log};
 use socketing_nats::stream::{self, STREAM};
@@ -107,6 +109,38 @@ async fn fresh_events_come_from_jetstream_though_postgres_is_stuck() -> Result<(
     }
     stuck.rollback().await?;
     Ok(())
+}
+
+/// What it doesn't want is left out, yet it knows how far it is, over pages and over stretches that have nothing for it.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_reader_of_some_types_misses_none_of_them() -> Result<()> {
+    const WANTED: &[&str] = &["PartyFormed"];
+    let db = TestDb::new().await;
+    let mut log = TestLog::new(&db.pool).await;
+    let beginning = Checkpoint::beginning(log::head(&db.pool).await?.incarnation);
+    let mut feed = Feed::open(db.pool.clone(), None, "test", &beginning).await?.only(WANTED);
+    let (mut formed, mut read, mut found) = (Vec::new(), 0, Vec::new());
+    for between in [0, 1_300, 2_500, 998, 999, 7] {
+        log.fill(between).await;
+        formed.push(log.append(&[party_formed()]).await);
+        let last = log.fill(3).await;
+        let mut at = 0;
+        while at < last {
+            let batch = within("the next events", feed.next_batch(300)).await?;
+            read += batch.len();
+            at = batch.last().context("a batch has events")?.position;
+            found.extend(batch.iter().filter(|event| WANTED.contains(&event.event_type.as_str())).map(|event| event.position));
+        }
+        assert_eq!((at, &found), (last, &formed));
+    }
+    assert!(read < 60, "{read} events were read");
+    Ok(())
+}
+
+fn party_formed() -> (StreamId, Event) {
+    let (leader, performance, party) = (AccountId::new(), PerformanceId::new(), PartyId::new());
+    let formed = party::Event::PartyFormed { party, performance, leader, terms: Default::default(), unused_until: None };
+    (StreamId::Party(performance, party), Event::Party(formed))
 }
 
 #[tokio::test(flavor = "multi_thread")]

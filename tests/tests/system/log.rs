@@ -12,12 +12,12 @@ use uuid::Uuid;
 #[tokio::test(flavor = "multi_thread")]
 async fn pages_follow_one_another_without_gaps() -> Result<()> {
     let db = TestDb::new().await;
-    let empty = log::page(&db.pool, 0, 10).await?;
+    let empty = log::page(&db.pool, 0, 10, None).await?;
     assert_eq!((empty.events.len(), empty.head.position), (0, 0));
     let last = TestLog::new(&db.pool).await.fill(2_500).await;
     let mut seen = 0;
     loop {
-        let page = log::page(&db.pool, seen, u32::MAX).await?;
+        let page = log::page(&db.pool, seen, u32::MAX, None).await?;
         assert_eq!(page.head.position, last);
         assert!(page.events.len() <= PAGE_EVENTS_MAX as usize);
         let Some(end) = page.events.last() else { break };
