@@ -5,7 +5,7 @@ use crate::client::Connection;
 use crate::hold::{sign_in, touch};
 use crate::measure::{Ended, Figures, Measure, Window};
 use crate::server::{Running, ServerArgs};
-use crate::venue::{SEATS, Venue, Wish};
+use crate::venue::{SEATS, Venue, Wish, open_wallets};
 use crate::{Common, cpu, executor, pool, readers};
 use anyhow::{Context, Result, ensure};
 use serde_json::json;
@@ -31,6 +31,7 @@ pub(crate) async fn run(common: &Common) -> Result<Figures> {
     let venue = {
         let executor = executor(&pool).await?;
         let venue = Venue::open(&pool, &executor, common.performances, common.hot).await?;
+        open_wallets(&executor, &venue.people).await?;
         executor.stop().await;
         venue
     };

@@ -7,7 +7,7 @@ use socketing_domain::event::Actor;
 use socketing_domain::plan::PlanHash;
 use socketing_domain::show::{self, CategoryPrice, Date, Details, Policies, Text};
 use socketing_domain::unit::{Command, UnitId};
-use socketing_domain::{AccountId, Clock, EntryId, PerformanceId, ShowId, SystemClock, Timestamp, Won, performance, waiting_room};
+use socketing_domain::{AccountId, Clock, EntryId, PerformanceId, ShowId, SystemClock, Timestamp, Won, performance, waiting_room, wallet};
 use socketing_tests::stage::{PRICE, import, small_plan};
 use sqlx::PgPool;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -15,7 +15,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 /// Seats of one performance, and people who want one each.
 pub(crate) const SEATS: u32 = 50_000;
 const SEATS_PER_ROW: u32 = 200;
-/// Joins under way at once while a performance fills.
+/// Commands under way at once while a performance fills.
 const JOINS_AT_ONCE: usize = 2_048;
 /// Holds and visits outlast every run.
 const LONG_S: u32 = 43_200;
@@ -117,6 +117,18 @@ pub(crate) async fn put_on_sale(executor: &Executor, performance: PerformanceId,
         executor.execute(request).await.map_err(|rejected| anyhow::anyhow!("putting {performance} on sale: {rejected}"))?;
     }
     Ok(())
+}
+
+/// Opens everyone's wallet, as the process managers do at sign-up.
+pub(crate) async fn open_wallets(executor: &Executor, people: &[AccountId]) -> Result<()> {
+    let opened = stream::iter(people).map(|account| async move {
+        let (unit, command) = (UnitId::Wallet(*account), Command::Wallet(wallet::Command::OpenWallet { account: *account }));
+        let actor = Actor::System("accounts");
+        let request = Request { unit, command, actor, key: "open-wallet".to_owned(), traceparent: None, causation: None };
+        let opened = executor.execute(request).await;
+        opened.map(drop).map_err(|rejected| anyhow::anyhow!("opening {account}'s wallet: {rejected}"))
+    });
+    opened.buffer_unordered(JOINS_AT_ONCE).try_collect().await
 }
 
 /// Has everyone join the line, as many at once as fill the executor's batches.

@@ -5,6 +5,7 @@ use super::{Charge, Doubt, Provider, Refund, Verdict};
 use crate::executor::{Executor, Rejected, Request};
 use socketing_domain::AccountId;
 use socketing_domain::event::Actor;
+use socketing_domain::refusal::Reason;
 use socketing_domain::unit::{Command, UnitId};
 use socketing_domain::wallet::Command as Wallet;
 
@@ -25,23 +26,32 @@ impl SocketPay<'_> {
         let request = Request { unit, command, actor, key, traceparent: None, causation: self.causation.clone() };
         self.executor.execute(request).await.map(drop)
     }
+
+    async fn take(&self, charge: &Charge, key: String) -> Result<Verdict, Doubt> {
+        let Charge { performance, booking, payment, account, amount } = *charge;
+        match self.send(MOVES, account, Wallet::Charge { payment, performance, booking, amount }, key).await {
+            Ok(()) => Ok(Verdict::Taken),
+            Err(Rejected::Refused { refusal, .. }) => Ok(Verdict::Refused(refusal.reason)),
+            Err(rejected) => Err(doubt("charge the wallet", rejected)),
+        }
+    }
 }
 
 impl Provider for SocketPay<'_> {
     type Means = ();
 
     async fn charge(&self, charge: &Charge, (): &()) -> Result<Verdict, Doubt> {
-        let Charge { performance, booking, payment, account, amount } = *charge;
-        // Someone who pays right after signing up may be faster than the policy that opens their wallet.
-        let open = Wallet::OpenWallet { account };
-        let opened = self.send(OPENS, account, open, "open-wallet".to_owned()).await;
-        opened.map_err(|rejected| doubt("open the wallet", rejected))?;
-        let take = Wallet::Charge { payment, performance, booking, amount };
-        match self.send(MOVES, account, take, format!("charge:{performance}:{payment}")).await {
-            Ok(()) => Ok(Verdict::Taken),
-            Err(Rejected::Refused { refusal, .. }) => Ok(Verdict::Refused(refusal.reason)),
-            Err(rejected) => Err(doubt("charge the wallet", rejected)),
+        let key = format!("charge:{}:{}", charge.performance, charge.payment);
+        match self.take(charge, key.clone()).await? {
+            Verdict::Refused(Reason::UnknownAccount) => {}
+            verdict => return Ok(verdict),
         }
+        // Someone who pays right after signing up may be faster than the policy that opens their wallet. That refusal stands
+        // under its key, so the charge has another from here on; a wallet is charged once for a payment, whatever the key.
+        let open = Wallet::OpenWallet { account: charge.account };
+        let opened = self.send(OPENS, charge.account, open, "open-wallet".to_owned()).await;
+        opened.map_err(|rejected| doubt("open the wallet", rejected))?;
+        self.take(charge, format!("{key}:opened")).await
     }
 
     async fn resolve(&self, charge: &Charge, (): &(), _overdue: bool) -> Result<Verdict, Doubt> {

@@ -129,6 +129,43 @@ async fn a_booking_is_paid_once_and_makes_room() -> Result<()> {
     Ok(())
 }
 
+/// What a wallet was asked for, in turn, and whether it was accepted.
+async fn asked(stage: &Stage, account: AccountId) -> Result<Vec<(String, bool)>> {
+    let asked =
+        sqlx::query_as("select command, status < 400 from command_log where unit = $1 and unit_kind = 'wallet' order by command_id");
+    Ok(asked.bind(account.0).fetch_all(&stage.db.pool).await?)
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_wallet_that_is_open_is_charged_by_one_command() -> Result<()> {
+    let stage = Stage::new(4, 10, Policies::default()).await?;
+    let processes = Processes::start(&stage, Payments::without_cards());
+    let fan = person(&stage).await?;
+    has_balance(&stage, fan, 500_000).await;
+    let booking = book(&stage, fan, &[1]).await?;
+    pay(&stage, fan, booking).await?;
+    happened(&stage, "SeatsSold", 1).await;
+    processes.stop().await?;
+    assert_eq!(asked(&stage, fan).await?, [("open_wallet".to_owned(), true), ("charge".to_owned(), true)]);
+    Ok(())
+}
+
+/// The policy that opens wallets may be slower than who pays: here it never comes.
+#[tokio::test(flavor = "multi_thread")]
+async fn who_pays_before_the_wallet_is_open_is_charged_once() -> Result<()> {
+    let stage = Stage::new(4, 10, Policies::default()).await?;
+    let processes = Processes::start(&stage, Payments::without_cards());
+    let fan = stage.fan().await?;
+    let booking = book(&stage, fan, &[1]).await?;
+    pay(&stage, fan, booking).await?;
+    happened(&stage, "SeatsSold", 1).await;
+    has_balance(&stage, fan, 500_000 - PRICE).await;
+    processes.stop().await?;
+    assert_eq!(asked(&stage, fan).await?, [("charge".to_owned(), false), ("open_wallet".to_owned(), true), ("charge".to_owned(), true)]);
+    assert_eq!(count(&stage.db.pool, "WalletCharged").await, 1);
+    Ok(())
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn who_has_too_little_keeps_the_booking_and_the_money() -> Result<()> {
     let stage = Stage::new(4, 30, Policies { seats_per_person: 20, ..Policies::default() }).await?;
