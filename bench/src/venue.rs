@@ -16,7 +16,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 pub(crate) const SEATS: u32 = 50_000;
 const SEATS_PER_ROW: u32 = 200;
 /// Commands under way at once while a performance fills.
-const JOINS_AT_ONCE: usize = 2_048;
+const COMMANDS_AT_ONCE: usize = 2_048;
 /// Holds and visits outlast every run.
 const LONG_S: u32 = 43_200;
 
@@ -128,7 +128,7 @@ pub(crate) async fn open_wallets(executor: &Executor, people: &[AccountId]) -> R
         let opened = executor.execute(request).await;
         opened.map(drop).map_err(|rejected| anyhow::anyhow!("opening {account}'s wallet: {rejected}"))
     });
-    opened.buffer_unordered(JOINS_AT_ONCE).try_collect().await
+    opened.buffer_unordered(COMMANDS_AT_ONCE).try_collect().await
 }
 
 /// Has everyone join the line, as many at once as fill the executor's batches.
@@ -140,7 +140,7 @@ pub(crate) async fn join_all(executor: &Executor, performance: PerformanceId, pe
             Err(rejected) => Err(anyhow::anyhow!("joining the line of {performance}: {rejected}")),
         }
     });
-    joins.buffer_unordered(JOINS_AT_ONCE).try_collect::<Vec<()>>().await?;
+    joins.buffer_unordered(COMMANDS_AT_ONCE).try_collect::<Vec<()>>().await?;
     Ok(())
 }
 
