@@ -81,7 +81,10 @@ pub(crate) async fn run(common: &Common, args: &HoldArgs) -> Result<Figures> {
     let server = Running::start(common, &args.server)?;
     let tokens = Arc::new(sign_in(&pool, &venue.people).await?);
     touch(&server, &venue, &tokens).await?;
-    readers::caught_up(common, &pool, &args.server).await?;
+    if args.server.notifier {
+        stir(&server, &venue, &tokens).await?;
+    }
+    readers::caught_up(common, &pool, &server, &args.server).await?;
     if args.echo {
         let figures = beside_echo(common, &server, &venue, &tokens).await?;
         server.stop()?;
@@ -240,6 +243,24 @@ async fn loaded(connection: &mut Connection, performance: PerformanceId, token: 
             status => anyhow::bail!("touching {performance}: {status} {}", String::from_utf8_lossy(answer.body)),
         }
     }
+}
+
+/// Has the notifier read every performance before the clock, as one that has run since the line was opened would have it: it
+/// does at the first event that comes by. A seat is held and let go.
+async fn stir(server: &Running, venue: &Venue, tokens: &HashMap<AccountId, String>) -> Result<()> {
+    let mut connection = Connection::open(server.address()).await?;
+    let (hold, token) = (HoldId::new(), &tokens[&venue.people[0]]);
+    for performance in &venue.performances {
+        let holds = format!("/v1/performances/{performance}/holds");
+        for (path, body) in
+            [(holds.clone(), format!(r#"{{"hold_id":"{hold}","seats":[0]}}"#)), (format!("{holds}/{hold}/release"), String::new())]
+        {
+            let headers = format!("authorization: Bearer {token}\r\nidempotency-key: {}\r\n", Uuid::now_v7());
+            let answer = connection.post(&path, &headers, &body).await?;
+            anyhow::ensure!(answer.status < 400, "{path}: {} {}", answer.status, String::from_utf8_lossy(answer.body));
+        }
+    }
+    Ok(())
 }
 
 /// What a backup does to the database: a transaction whose snapshot stays open until it is dropped.

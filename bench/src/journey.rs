@@ -39,7 +39,7 @@ pub(crate) async fn run(common: &Common) -> Result<Figures> {
     let server = Running::start(common, &running)?;
     let tokens = sign_in(&pool, &venue.people).await?;
     touch(&server, &venue, &tokens).await?;
-    readers::caught_up(common, &pool, &running).await?;
+    readers::caught_up(common, &pool, &server, &running).await?;
     let load = Arc::new(Load { venue, tokens, measure: Measure::new(Window::after(WARM_UP, common.seconds)) });
     let counting = tokio::spawn(cpu::per_event(pool.clone(), server.process(), load.measure.window()));
     let mut fans = JoinSet::new();

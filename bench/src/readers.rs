@@ -1,6 +1,7 @@
 //! Waiting for those who follow the log: nothing is measured while they still read what the preparation made.
 
-use crate::server::ServerArgs;
+use crate::client::Connection;
+use crate::server::{Running, ServerArgs};
 use crate::{Common, relay};
 use anyhow::{Context, Result};
 use socketing_event_store::{PgPool, checkpoint, log};
@@ -14,7 +15,7 @@ const PROCESSES: &str = "processes";
 const LOOK_EVERY: Duration = Duration::from_millis(20);
 
 /// Returns when whatever runs in the server has everything that the log holds now.
-pub(crate) async fn caught_up(common: &Common, pool: &PgPool, running: &ServerArgs) -> Result<()> {
+pub(crate) async fn caught_up(common: &Common, pool: &PgPool, server: &Running, running: &ServerArgs) -> Result<()> {
     let head = log::head(pool).await?.position;
     if running.relay {
         published(common, head).await?;
@@ -25,7 +26,17 @@ pub(crate) async fn caught_up(common: &Common, pool: &PgPool, running: &ServerAr
     while running.processes && checkpoint::load(pool, PROCESSES).await?.is_none_or(|checkpoint| checkpoint.position < head) {
         sleep(LOOK_EVERY).await;
     }
+    while running.notifier && delivered(server).await?.is_none_or(|position| position < head) {
+        sleep(LOOK_EVERY).await;
+    }
     Ok(())
+}
+
+/// How far the notifier's mailboxes are.
+async fn delivered(server: &Running) -> Result<Option<u64>> {
+    let mut connection = Connection::open(server.address()).await?;
+    let answer = connection.post("/delivered", "", "null").await?;
+    serde_json::from_slice(answer.body).context("reading how far the mailboxes are")
 }
 
 /// Forgets the copy of an earlier run's log, which the relay would rightly refuse to go on with.

@@ -129,12 +129,14 @@ pub(crate) async fn run(common: &Common, args: &ServerArgs) -> Result<()> {
         };
         routes = routes.merge(Projections::start(parts, &CancellationToken::new(), &TaskTracker::new()).router());
     }
-    if args.notifier {
-        let notifier = socketing_notifier::start(pool.clone(), jetstream.clone(), auth.clone(), &defaults.live, &shutdown);
-        routes = routes.merge(socketing_notifier::router(&notifier));
+    let notifier =
+        args.notifier.then(|| socketing_notifier::start(pool.clone(), jetstream.clone(), auth.clone(), &defaults.live, &shutdown));
+    if let Some(notifier) = &notifier {
+        routes = routes.merge(socketing_notifier::router(notifier));
     }
     let (router, _) = routes.split_for_parts();
-    let router = finish(router, &StackConfig::from(&defaults.http)).route("/echo", post(echo));
+    let delivered = post(async move || Json(notifier.map(|notifier| notifier.delivered())));
+    let router = finish(router, &StackConfig::from(&defaults.http)).route("/echo", post(echo)).route("/delivered", delivered);
     let listener = TcpListener::bind("127.0.0.1:0").await?;
     println!("{}", listener.local_addr()?);
     let stop = CancellationToken::new();

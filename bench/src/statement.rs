@@ -11,6 +11,7 @@ use socketing_domain::{AccountId, CommandId, HoldId, PerformanceId, SeatIndex, S
 use socketing_event_store::PgPool;
 use socketing_event_store::append::{Appended, NewEvent, NewOutcome, Part, append};
 use socketing_event_store::command_log::{Fingerprint, KeyDigest};
+use socketing_event_store::pack::{self, NewPack};
 use socketing_event_store::shards::{self, Epoch};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -23,13 +24,15 @@ pub(crate) async fn run(pool: &PgPool, rows: usize, seconds: u64) -> Result<Figu
     let shard = StreamId::Performance(performance).unit().shard();
     let Some(lease) = leases.into_iter().find(|lease| lease.shard == shard) else { bail!("shard {shard} is another's") };
     let mut connection = pool.acquire().await?;
+    sqlx::query("set plan_cache_mode = force_generic_plan").execute(&mut *connection).await?; // as the committer's session has it
     let mut latest = 0;
     let mut written: u64 = 0;
+    let mut packs = 0;
     let backend: i32 = sqlx::query_scalar("select pg_backend_pid()").fetch_one(&mut *connection).await?;
     let cpu_before = cpu::used_s(backend as u32)?;
     let (mut in_statement, begin) = (Duration::ZERO, Instant::now());
     while begin.elapsed() < Duration::from_secs(seconds) {
-        let part = holds(performance, lease, latest, rows);
+        let part = holds(performance, lease, latest, rows, &mut packs);
         latest += rows as u64;
         let since = Instant::now();
         if append(&mut connection, &[&part]).await? == Appended::Fenced {
@@ -45,8 +48,8 @@ pub(crate) async fn run(pool: &PgPool, rows: usize, seconds: u64) -> Result<Figu
     Ok(figures)
 }
 
-/// A batch as a hot performance's writer makes it.
-fn holds(performance: PerformanceId, lease: Epoch, after: u64, rows: usize) -> Part {
+/// A batch as a hot performance's writer makes it, after so many packs.
+fn holds(performance: PerformanceId, lease: Epoch, after: u64, rows: usize, packs: &mut u32) -> Part {
     let expires_at = SystemClock.now();
     let stream = StreamId::Performance(performance);
     let (mut events, mut outcomes) = (Vec::new(), Vec::new());
@@ -83,5 +86,13 @@ fn holds(performance: PerformanceId, lease: Epoch, after: u64, rows: usize) -> P
             cause: None,
         });
     }
-    Part { lease, events, outcomes, due: None }
+    let mut packed = Vec::new();
+    if outcomes.len() >= pack::OUTCOMES_MIN {
+        packed.extend(
+            (*packs + 1..).zip(outcomes.chunks(pack::OUTCOMES_MAX)).map(|(number, chunk)| NewPack::of(performance.0, number, chunk)),
+        );
+        *packs += packed.len() as u32;
+        outcomes.clear();
+    }
+    Part { lease, events, outcomes, packs: packed, due: None }
 }

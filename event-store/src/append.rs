@@ -6,6 +6,7 @@
 //! rollback also undoes the head.
 
 use crate::command_log::{Fingerprint, KeyDigest};
+use crate::pack::NewPack;
 use crate::shards::Epoch;
 use socketing_domain::Timestamp;
 use sqlx::{PgConnection, Row};
@@ -81,10 +82,20 @@ pub struct Part {
     pub lease: Epoch,
     /// Events, in the order of their positions.
     pub events: Vec<NewEvent>,
-    /// Outcomes of commands.
+    /// Outcomes of commands that have a row each.
     pub outcomes: Vec<NewOutcome>,
+    /// The others, many in a row.
+    pub packs: Vec<NewPack>,
     /// The unit's changed due time.
     pub due: Option<NewDue>,
+}
+
+impl Part {
+    /// How many outcomes there are, in rows and packs.
+    #[must_use]
+    pub fn outcomes_len(&self) -> usize {
+        self.outcomes.len() + self.packs.iter().map(NewPack::len).sum::<usize>()
+    }
 }
 
 /// How an append ended.
@@ -130,10 +141,14 @@ with lease as (
            unnest($17::uuid[]), unnest($18::text[]), unnest($19::uuid[]), unnest($20::smallint[]), unnest($21::json[]),
            head.base + unnest($22::bigint[]), unnest($23::text[]), unnest($24::bigint[]), head.today
     from head
+), packed as (
+    insert into command_packs (unit, number, position, keys, outcomes, recorded_on)
+    select unnest($25::uuid[]), unnest($26::int[]), head.base + unnest($27::bigint[]), unnest($28::bytea[]), unnest($29::text[]), head.today
+    from head
 ), timed as (
     insert into due (unit, unit_kind, shard, next_due_at)
     select d.unit, d.unit_kind, d.shard, d.next_due_at
-    from head, unnest($25::uuid[], $26::text[], $27::smallint[], $28::timestamptz[]) as d (unit, unit_kind, shard, next_due_at)
+    from head, unnest($30::uuid[], $31::text[], $32::smallint[], $33::timestamptz[]) as d (unit, unit_kind, shard, next_due_at)
     on conflict (unit, unit_kind) do update set next_due_at = excluded.next_due_at
 )
 select base from head";
@@ -149,6 +164,8 @@ pub async fn append(connection: &mut PgConnection, parts: &[&Part]) -> Result<Ap
     leases.dedup();
     let events: Vec<&NewEvent> = parts.iter().flat_map(|part| &part.events).collect();
     let outcomes: Vec<&NewOutcome> = parts.iter().flat_map(|part| &part.outcomes).collect();
+    let packs: Vec<(u64, &NewPack)> =
+        before_each(parts).flat_map(|(before, part)| part.packs.iter().map(move |pack| (before, pack))).collect();
     let dues: Vec<&NewDue> = parts.iter().filter_map(|part| part.due.as_ref()).collect();
     let row = sqlx::query(APPEND)
         .bind(column(&leases, |lease| lease.shard as i16))
@@ -175,6 +192,11 @@ pub async fn append(connection: &mut PgConnection, parts: &[&Part]) -> Result<Ap
         .bind(covered(parts))
         .bind(column(&outcomes, |o| o.cause.map(|(stream, _)| stream)))
         .bind(column(&outcomes, |o| o.cause.map(|(_, sequence)| sequence as i64)))
+        .bind(column(&packs, |(_, p)| p.unit))
+        .bind(column(&packs, |(_, p)| p.number as i32))
+        .bind(column(&packs, |(before, _)| *before as i64))
+        .bind(column(&packs, |(_, p)| p.keys()))
+        .bind(column(&packs, |(_, p)| p.outcomes()))
         .bind(column(&dues, |d| d.unit))
         .bind(column(&dues, |d| d.unit_kind))
         .bind(column(&dues, |d| d.shard as i16))
@@ -189,13 +211,18 @@ pub async fn append(connection: &mut PgConnection, parts: &[&Part]) -> Result<Ap
 
 /// How many of the whole statement's events each outcome covers.
 fn covered(parts: &[&Part]) -> Vec<i64> {
-    let mut before = 0;
-    let mut covered = Vec::new();
-    for part in parts {
-        covered.extend(part.outcomes.iter().map(|outcome| (before + outcome.events_covered) as i64));
-        before += part.events.len() as u64;
-    }
-    covered
+    let covered =
+        |(before, part): (u64, &'_ Part)| part.outcomes.iter().map(move |o| (before + o.events_covered) as i64).collect::<Vec<_>>();
+    before_each(parts).flat_map(covered).collect()
+}
+
+/// Each part, with the number of the statement's events before its own.
+fn before_each<'a>(parts: &'a [&Part]) -> impl Iterator<Item = (u64, &'a Part)> {
+    parts.iter().scan(0, |before, part| {
+        let own = *before;
+        *before += part.events.len() as u64;
+        Some((own, *part))
+    })
 }
 
 /// Stands for "never" in `due`: the year 9999, which every client can read (`infinity` can't be decoded by all).

@@ -6,6 +6,9 @@ use sqlx::{Executor as _, PgConnection, PgExecutor, Row};
 use time::OffsetDateTime;
 use uuid::Uuid;
 
+/// The status recorded for accepted commands; a route that creates something answers 201, the first time and again.
+pub const ACCEPTED: u16 = 200;
+
 /// Names a command by its unit's kind, its sender and its key.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
 pub struct KeyDigest {
@@ -179,7 +182,7 @@ pub async fn refused_holds(db: impl PgExecutor<'_>, unit: Uuid, actor: &str, lim
     .await
 }
 
-/// Makes the partitions of the coming days. A day without its partition would refuse every command, so this runs at
+/// Makes the partitions of the coming days, for rows and packs. A day without its partition would refuse every command, so this runs at
 /// start and every hour, a week ahead.
 ///
 /// # Errors
@@ -193,7 +196,9 @@ pub async fn make_partitions(db: impl PgExecutor<'_>) -> Result<(), sqlx::Error>
 #[derive(sqlx::FromRow)]
 struct OldDay {
     name: String,
-    /// Whether it is still a part of `command_log`; one that isn't was left by a process that died in between.
+    /// The table whose part it is: outcomes in rows, or packed.
+    table: String,
+    /// Whether it is still a part of that; one that isn't was left by a process that died in between.
     attached: bool,
     /// Whether its detaching was begun and not ended, for the same reason.
     pending: bool,
@@ -201,7 +206,7 @@ struct OldDay {
 
 /// Drops the outcomes of days (UTC) before the last `keep_days`, and copies their refusals to `refusals` first. Whoever
 /// writes isn't stopped: partitions are detached concurrently, which is why this needs a connection without a transaction
-/// or a timeout. Harmless to repeat; one process at a time does it. Returns how many days went.
+/// or a timeout. Harmless to repeat; one process at a time does it. Returns how many partitions went.
 ///
 /// # Errors
 /// The database's; what is left is done by the next call.
@@ -212,12 +217,12 @@ pub async fn drop_old_days(connection: &mut PgConnection, keep_days: u32) -> Res
         return Ok(0);
     }
     let days: Vec<OldDay> = sqlx::query_as(
-        "select c.relname::text as name, i.inhrelid is not null as attached, coalesce(i.inhdetachpending, false) as pending
+        "select c.relname::text as name, substring(c.relname::text from 'command_[a-z]+') as table, i.inhrelid is not null as attached, coalesce(i.inhdetachpending, false) as pending
          from pg_class c left join pg_inherits i on i.inhrelid = c.oid
-         where c.relkind = 'r' and c.relname ~ '^command_log_[0-9]{8}$'
+         where c.relkind = 'r' and c.relname ~ '^command_(log|packs)_[0-9]{8}$'
            and c.relnamespace = (select relnamespace from pg_class where oid = 'command_log'::regclass)
            and to_date(right(c.relname, 8), 'YYYYMMDD') < (now() at time zone 'utc')::date - $1
-         order by c.relname",
+         order by right(c.relname, 8), c.relname",
     )
     .bind(keep_days as i32)
     .fetch_all(&mut *connection)
@@ -228,8 +233,22 @@ pub async fn drop_old_days(connection: &mut PgConnection, keep_days: u32) -> Res
     Ok(days.len())
 }
 
-async fn drop_day(connection: &mut PgConnection, OldDay { name, attached, pending }: &OldDay) -> Result<(), sqlx::Error> {
+async fn drop_day(connection: &mut PgConnection, OldDay { name, table, attached, pending }: &OldDay) -> Result<(), sqlx::Error> {
+    if table == "command_log" {
+        keep_refusals(connection, name).await?;
+    }
     // The names are the catalogue's own, of letters, digits and underscores.
+    if *attached {
+        let how = if *pending { "finalize" } else { "concurrently" };
+        connection.execute(format!("alter table {table} detach partition {name} {how}").as_str()).await?;
+    }
+    connection.execute(format!("drop table {name}").as_str()).await?;
+    tracing::info!(partition = name, "outcomes of commands that had their time are dropped; their refusals are kept");
+    Ok(())
+}
+
+/// Refusals have rows of their own, so none is in a pack.
+async fn keep_refusals(connection: &mut PgConnection, name: &str) -> Result<(), sqlx::Error> {
     let copy = format!(
         "insert into refusals (command_id, recorded_on, unit, unit_kind, actor, command, status, body, position, cause_type, cause_sequence, recorded_at)
          select command_id, recorded_on, unit, unit_kind, actor, command, status, body, position, cause_type, cause_sequence, recorded_at
@@ -237,12 +256,6 @@ async fn drop_day(connection: &mut PgConnection, OldDay { name, attached, pendin
          on conflict (command_id) do nothing"
     );
     connection.execute(copy.as_str()).await?;
-    if *attached {
-        let how = if *pending { "finalize" } else { "concurrently" };
-        connection.execute(format!("alter table command_log detach partition {name} {how}").as_str()).await?;
-    }
-    connection.execute(format!("drop table {name}").as_str()).await?;
-    tracing::info!(partition = name, "outcomes of commands that had their time are dropped; their refusals are kept");
     Ok(())
 }
 

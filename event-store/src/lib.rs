@@ -15,6 +15,7 @@ pub mod command_log;
 pub mod due;
 pub mod load;
 pub mod log;
+pub mod pack;
 pub mod repository;
 pub mod shards;
 pub mod singleton;

@@ -28,7 +28,7 @@ pub struct Epoch {
 }
 
 /// A node that is alive.
-#[derive(Clone, PartialEq, Eq, Debug)]
+#[derive(Clone, PartialEq, Eq, Debug, sqlx::FromRow)]
 pub struct Node {
     /// Its name, new with each start.
     pub id: Uuid,
@@ -36,6 +36,8 @@ pub struct Node {
     pub address: String,
     /// Whether it was told to stop: its shards go to those who stay.
     pub leaving: bool,
+    /// Whether it looks for outcomes in packs too; programs before there were any don't.
+    pub reads_packs: bool,
 }
 
 /// A shard's lease.
@@ -61,13 +63,14 @@ fn epochs(rows: Vec<PgRow>) -> Result<Vec<Epoch>, sqlx::Error> {
 /// The database's; the node dies unless a later try succeeds.
 pub async fn beat(db: impl PgExecutor<'_>, node: &Node) -> Result<(), sqlx::Error> {
     sqlx::query(
-        "insert into nodes (node, address, leaving, expires_at) values ($1, $2, $3, clock_timestamp() + $4)
+        "insert into nodes (node, address, leaving, expires_at, reads_packs) values ($1, $2, $3, clock_timestamp() + $4, $5)
          on conflict (node) do update set leaving = excluded.leaving, expires_at = excluded.expires_at",
     )
     .bind(node.id)
     .bind(&node.address)
     .bind(node.leaving)
     .bind(NODE_TTL)
+    .bind(node.reads_packs)
     .execute(db)
     .await?;
     Ok(())
@@ -78,10 +81,9 @@ pub async fn beat(db: impl PgExecutor<'_>, node: &Node) -> Result<(), sqlx::Erro
 /// # Errors
 /// The database's.
 pub async fn nodes(db: impl PgExecutor<'_>) -> Result<Vec<Node>, sqlx::Error> {
-    let rows =
-        sqlx::query("select node, address, leaving from nodes where expires_at >= clock_timestamp() order by node").fetch_all(db).await?;
-    let node = |row: PgRow| Ok(Node { id: row.try_get("node")?, address: row.try_get("address")?, leaving: row.try_get("leaving")? });
-    rows.into_iter().map(node).collect()
+    sqlx::query_as("select node as id, address, leaving, reads_packs from nodes where expires_at >= clock_timestamp() order by node")
+        .fetch_all(db)
+        .await
 }
 
 /// All leases, by shard.
@@ -137,7 +139,7 @@ pub async fn take(db: &mut PgConnection, node: Uuid, limit: usize) -> Result<Vec
 /// The database's.
 pub async fn acquire(pool: &PgPool, node: Uuid, address: &str) -> Result<Vec<Epoch>, sqlx::Error> {
     let mut db = pool.acquire().await?;
-    beat(&mut *db, &Node { id: node, address: address.to_owned(), leaving: false }).await?;
+    beat(&mut *db, &Node { id: node, address: address.to_owned(), leaving: false, reads_packs: true }).await?;
     take(&mut db, node, usize::from(SHARDS)).await
 }
 

@@ -117,6 +117,12 @@ impl Notifier {
         self.hub.position()
     }
 
+    /// The position up to which everybody's mailbox has what concerns them.
+    #[must_use]
+    pub fn delivered(&self) -> u64 {
+        *self.hub.delivered.borrow()
+    }
+
     /// Waits until every connection, room and task is done, which follows from the shutdown. False if that takes longer
     /// than `within`.
     pub async fn finished(&self, within: Duration) -> bool {

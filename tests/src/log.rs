@@ -78,7 +78,7 @@ impl TestLog {
     fn part(&mut self, stream: StreamId, event: &Event) -> Part {
         let shard = stream.unit().shard();
         let lease = *self.shards.iter().find(|lease| lease.shard == shard).expect("all shards are ours");
-        Part { lease, events: vec![self.next(stream, event)], outcomes: Vec::new(), due: None }
+        Part { lease, events: vec![self.next(stream, event)], outcomes: Vec::new(), packs: Vec::new(), due: None }
     }
 
     fn next(&mut self, stream: StreamId, event: &Event) -> NewEvent {

@@ -41,11 +41,11 @@ class Benchmark:
 
 BENCHMARKS = {
     "statement": Benchmark(("statement", "--seconds", "10"), "the batch's one statement, by one client"),
-    "engine": Benchmark(("engine", "--connections", "4096", "--performances", "20"), "holds, the executor in process"),
-    "engine-4": Benchmark(("engine", "--connections", "4096", "--performances", "20", "--hot", "4"), "the same, four performances at once"),
-    "hold": Benchmark(("hold", "--performances", "14"), "holds over HTTP"),
-    "hold-4": Benchmark(("hold", "--performances", "16", "--hot", "4"), "the same, four performances at once"),
-    "hold-echo": Benchmark(("hold", "--echo", "--performances", "14"), "the same clients against a bare echo, before and after holds", None),
+    "engine": Benchmark(("engine", "--connections", "4096", "--performances", "48"), "holds, the executor in process"),
+    "engine-4": Benchmark(("engine", "--connections", "4096", "--performances", "48", "--hot", "4"), "the same, four performances at once"),
+    "hold": Benchmark(("hold", "--performances", "18"), "holds over HTTP"),
+    "hold-4": Benchmark(("hold", "--performances", "20", "--hot", "4"), "the same, four performances at once"),
+    "hold-echo": Benchmark(("hold", "--echo", "--performances", "18"), "the same clients against a bare echo, before and after holds", None),
     "hold-busy": Benchmark(("hold", "--old-snapshot", "--seconds", "60", "--performances", "30"), "holds while a snapshot stays open", runs=1),
     "pipeline": Benchmark(("hold", "--relay", "--notifier", "--seconds", "60", "--performances", "25"), "holds with relay and notifier on", nats=True, runs=1),
     "journey": Benchmark(("journey", "--performances", "6"), "line, hold, book, pay, cancel over HTTP", "events_per_s"),

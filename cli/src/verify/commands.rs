@@ -138,14 +138,14 @@ impl Merge {
         self.close();
         let mut note = format!("{} refused", self.refused);
         if self.out_of_reach > 0 {
-            note = format!("{note}; {} events are older than what command_log keeps", self.out_of_reach);
+            note = format!("{note}; {} events are older than the outcomes that are kept", self.out_of_reach);
         }
         self.findings.note = Some(note);
         self.findings
     }
 }
 
-/// The check: a merge, fed from `command_log`.
+/// The check: a merge, fed from all outcomes, in rows and packed.
 pub(crate) struct Commands {
     connection: PoolConnection<Postgres>,
     ready: VecDeque<Outcome>,
@@ -161,16 +161,16 @@ impl Commands {
         let mut merge = Merge::new(reach);
         against_head(pool, &mut merge.findings).await?;
         twice(pool, &mut merge.findings).await?;
-        let mut connection = pool.acquire().await.context("reading command_log")?;
+        let mut connection = pool.acquire().await.context("reading outcomes of commands")?;
         // A number from our own code: a cursor's declaration takes no arguments.
         let declare = format!(
             "declare verify_outcomes no scroll cursor with hold for
              select position, command_id, command, status, unit, cause_type, cause_sequence
-             from command_log where position <= {head} order by position"
+             from command_outcomes where position <= {head} order by position"
         );
-        let mut transaction = sqlx::Connection::begin(&mut *connection).await.context("reading command_log")?;
-        sqlx::query(&declare).execute(&mut *transaction).await.context("ordering command_log by position")?;
-        transaction.commit().await.context("ordering command_log by position")?;
+        let mut transaction = sqlx::Connection::begin(&mut *connection).await.context("reading outcomes of commands")?;
+        sqlx::query(&declare).execute(&mut *transaction).await.context("ordering outcomes of commands by position")?;
+        transaction.commit().await.context("ordering outcomes of commands by position")?;
         Ok(Commands { connection, ready: VecDeque::new(), exhausted: false, merge })
     }
 
@@ -186,7 +186,7 @@ impl Commands {
     /// What was found, once the log is read.
     pub(crate) async fn finish(mut self) -> anyhow::Result<Findings> {
         self.outcomes_below(u64::MAX).await?;
-        sqlx::query("close verify_outcomes").execute(&mut *self.connection).await.context("reading command_log")?;
+        sqlx::query("close verify_outcomes").execute(&mut *self.connection).await.context("reading outcomes of commands")?;
         Ok(self.merge.finish())
     }
 
@@ -205,10 +205,10 @@ impl Commands {
 
     async fn fetch(&mut self) -> anyhow::Result<()> {
         let fetch = format!("fetch {PAGE_OUTCOMES} from verify_outcomes");
-        let rows = sqlx::query(&fetch).fetch_all(&mut *self.connection).await.context("reading command_log")?;
+        let rows = sqlx::query(&fetch).fetch_all(&mut *self.connection).await.context("reading outcomes of commands")?;
         self.exhausted = rows.is_empty();
         for row in rows {
-            self.ready.push_back(outcome(&row).context("reading a row of command_log")?);
+            self.ready.push_back(outcome(&row).context("reading an outcome of a command")?);
         }
         Ok(())
     }
@@ -245,11 +245,11 @@ async fn reach(pool: &PgPool) -> anyhow::Result<Timestamp> {
 /// Outcomes beyond the log. One statement, so that both are seen at the same moment.
 async fn against_head(pool: &PgPool, findings: &mut Findings) -> anyhow::Result<()> {
     let rows: Vec<(i64, Uuid, i64)> = sqlx::query_as(
-        "select c.position, c.command_id, h.position from command_log c join log_head h on c.position > h.position order by c.position limit 1000",
+        "select c.position, c.command_id, h.position from command_outcomes c join log_head h on c.position > h.position order by c.position limit 1000",
     )
     .fetch_all(pool)
     .await
-    .context("comparing command_log with the head")?;
+    .context("comparing outcomes of commands with the head")?;
     for (position, command, head) in rows {
         findings.fault(unsigned(position), format!("command {command} was answered with a position beyond the head, {head}"));
     }
@@ -259,7 +259,7 @@ async fn against_head(pool: &PgPool, findings: &mut Findings) -> anyhow::Result<
 /// One command, one outcome.
 async fn twice(pool: &PgPool, findings: &mut Findings) -> anyhow::Result<()> {
     let rows: Vec<(Uuid, i64, i64)> = sqlx::query_as(
-        "select command_id, count(*), max(position) from command_log group by command_id having count(*) > 1 order by 3 limit 1000",
+        "select command_id, count(*), max(position) from command_outcomes group by command_id having count(*) > 1 order by 3 limit 1000",
     )
     .fetch_all(pool)
     .await

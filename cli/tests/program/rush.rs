@@ -29,6 +29,8 @@ async fn a_rush_ends_well_and_every_damage_is_found_after_it() {
 
     assert_eq!(serving.terminate(), Some(0), "a drain is no failure: {}", servers.log("all"));
     clean(&servers).await;
+    pack(&servers.db.pool).await;
+    clean(&servers).await;
     keep_copies(&servers.db.pool).await;
     for (check, damage) in DAMAGES {
         for statement in damage.split(";;") {
@@ -113,6 +115,8 @@ const DAMAGES: &[(&str, &str)] = &[
     ("commands", "delete from command_log where command_id = (select command_id from command_log where command = 'hold_seats' and status < 400 limit 1)"),
     ("commands", "update command_log set status = 409 where command_id = (select command_id from command_log where command = 'book' and status < 400 limit 1)"),
     ("commands", "update command_log set position = 1000000000 where command_id = (select command_id from command_log limit 1)"),
+    ("commands", "delete from command_packs where number = 1000"),
+    ("commands", "update command_packs set position = 1000000000 where number = 1000"),
     (
         "jetstream",
         "update events set metadata = jsonb_set(metadata::jsonb, '{actor}', '\"system:nobody\"')::json
@@ -125,7 +129,20 @@ const DAMAGES: &[(&str, &str)] = &[
     ("read models", "update checkpoints set position = position - 1 where name = 'projection:seat_map'"),
 ];
 
-const DAMAGED: [&str; 8] = ["events", "log_head", "command_log", "wallets", "bookings", "checkpoints", "snapshots", "snapshot_parts"];
+const DAMAGED: [&str; 9] =
+    ["events", "log_head", "command_log", "command_packs", "wallets", "bookings", "checkpoints", "snapshots", "snapshot_parts"];
+
+/// Packs every other outcome of an accepted command, as a busier sale would have done.
+async fn pack(pool: &PgPool) {
+    let pack = "with numbered as (
+            select *, row_number() over (order by command_id) as nth from command_log where unit_kind = 'performance' and status < 400
+        ), packed as (delete from command_log where command_id in (select command_id from numbered where nth % 2 = 0) returning *)
+        insert into command_packs (unit, number, recorded_on, position, keys, outcomes)
+        select unit, 1000, recorded_on, 0, string_agg(int4send(key_time) || uuid_send(digest), '' order by command_id),
+               json_agg(json_build_array(command_id, command, fingerprint, position, body) order by command_id)
+        from packed group by unit, recorded_on";
+    assert!(sqlx::query(pack).execute(pool).await.unwrap().rows_affected() > 0);
+}
 
 async fn keep_copies(pool: &PgPool) {
     for table in DAMAGED {

@@ -64,11 +64,11 @@ pub(super) async fn run(
 
 /// The submissions that are ready, up to what one statement should carry; and the first one that was too much.
 fn merge_ready(first: Submission, inbox: &mut mpsc::Receiver<Submission>) -> (Vec<Submission>, Option<Submission>) {
-    let (mut events, mut outcomes) = (first.part.events.len(), first.part.outcomes.len());
+    let (mut events, mut outcomes) = (first.part.events.len(), first.part.outcomes_len());
     let mut merged = vec![first];
     while let Ok(submission) = inbox.try_recv() {
         events += submission.part.events.len();
-        outcomes += submission.part.outcomes.len();
+        outcomes += submission.part.outcomes_len();
         if events > limits::COMMIT_EVENTS_MAX || outcomes > limits::COMMIT_OUTCOMES_MAX {
             return (merged, Some(submission));
         }

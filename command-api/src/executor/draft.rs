@@ -10,7 +10,7 @@ use socketing_domain::plan::Plan;
 use socketing_domain::unit::{Command, Context, Unit, UnitId};
 use socketing_domain::{CommandId, Refusal, Timestamp};
 use socketing_event_store::append::{NewEvent, NewOutcome};
-use socketing_event_store::command_log::Fingerprint;
+use socketing_event_store::command_log::{ACCEPTED, Fingerprint};
 use socketing_service::Code;
 use std::sync::Arc;
 
@@ -38,9 +38,6 @@ pub(super) enum Before {
 
 /// Who does what time does, as the log names it.
 const TIMER: &str = "system:timer";
-
-/// The status recorded for accepted commands; a route that creates something answers 201, the first time and again.
-const ACCEPTED: u16 = 200;
 
 const fn is_refusal(status: u16) -> bool {
     status >= 400

@@ -92,7 +92,7 @@ impl Keeper {
     async fn beat(&self, session: &mut PgConnection) -> Result<(), sqlx::Error> {
         let beaten_at = Instant::now();
         let leaving = self.leaving.load(Ordering::Relaxed);
-        let node = Node { id: self.ownership.owner(), address: self.address.clone(), leaving };
+        let node = Node { id: self.ownership.owner(), address: self.address.clone(), leaving, reads_packs: true };
         shards::beat(session, &node).await?;
         self.ownership.alive_since(beaten_at);
         Ok(())

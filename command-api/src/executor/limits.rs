@@ -25,7 +25,7 @@ pub(super) const IDLE_SHORT: Duration = Duration::from_secs(5);
 pub(super) const WINDOW_MAX: usize = 8_192;
 /// Keys of which a unit's writer remembers a digest of 8 bytes: at most 80 MB for one that four million commands reached.
 pub(super) const KEYS_MAX: usize = 4_000_000;
-/// Recorded keys that are read together with the unit; where there are more, the rest is read while it works.
+/// Keys of rows that are read together with the unit; where there are more, the rest is read while it works.
 pub(super) const KEYS_AT_ONCE: usize = 1_000;
 /// Short units that one statement reads: past a hundred the round trip doesn't count any more.
 pub(super) const LOADS_AT_ONCE: usize = 256;

@@ -283,7 +283,7 @@ impl Inner {
     async fn batches_done(&self) {
         let Some(lease) = self.ownership.any_lease() else { return };
         let (result, done) = oneshot::channel();
-        let nothing = Part { lease, events: Vec::new(), outcomes: Vec::new(), due: None };
+        let nothing = Part { lease, events: Vec::new(), outcomes: Vec::new(), packs: Vec::new(), due: None };
         let turn = async {
             if self.submissions.send(Submission { part: nothing, result }).await.is_ok() {
                 let _ = done.await; // committed or lost: either way, whatever was before it is settled

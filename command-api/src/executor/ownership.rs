@@ -29,6 +29,8 @@ struct View {
     valid_until: Instant,
     /// When the look began that this view rests on.
     seen_at: Option<Instant>,
+    /// Whether every living node reads packs.
+    packs: bool,
     shards: Vec<Shard>,
 }
 
@@ -45,7 +47,7 @@ struct Shard {
 impl Ownership {
     pub(super) fn new(node: Uuid) -> Ownership {
         let shards = vec![Shard::default(); usize::from(SHARDS)];
-        Ownership { node, view: Arc::new(RwLock::new(View { valid_until: Instant::now(), seen_at: None, shards })) }
+        Ownership { node, view: Arc::new(RwLock::new(View { valid_until: Instant::now(), seen_at: None, packs: false, shards })) }
     }
 
     /// The node's name in the lease table.
@@ -69,6 +71,11 @@ impl Ownership {
             Some(address) => Owner::There(address.clone()),
             None => Owner::Unknown,
         }
+    }
+
+    /// Whether outcomes may be packed: whoever may own a shard next finds them.
+    pub(super) fn packs(&self) -> bool {
+        self.view().packs
     }
 
     /// Any lease of ours, those that we part with included.
@@ -130,6 +137,7 @@ impl Ownership {
     pub(super) fn see(&self, asked_at: Instant, nodes: &[Node], leases: &[Lease]) {
         let mut view = self.change();
         view.seen_at = Some(asked_at);
+        view.packs = nodes.iter().all(|node| node.reads_packs);
         let mut lost = 0;
         for lease in leases {
             let shard = &mut view.shards[usize::from(lease.at.shard)];

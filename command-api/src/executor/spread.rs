@@ -53,7 +53,7 @@ mod tests {
     use socketing_event_store::shards::Epoch;
 
     fn node(nth: u128, leaving: bool) -> Node {
-        Node { id: Uuid::from_u128(nth), address: String::new(), leaving }
+        Node { id: Uuid::from_u128(nth), address: String::new(), leaving, reads_packs: true }
     }
 
     /// Leases by their owners' numbers; 0 is nobody.

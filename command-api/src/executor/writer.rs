@@ -8,7 +8,7 @@ use super::committer::{NotCommitted, Submission};
 use super::draft::{self, Answer, Before, Draft};
 use super::loader::Found;
 use super::request::{Done, Rejected, Request};
-use super::window::{ByDigest, Known, Recorded, Window};
+use super::window::{ByDigest, Known, PackedKeys, Recorded, Window};
 use super::{Inner, limits};
 use socketing_domain::plan::{Plan, PlanHash};
 use socketing_domain::unit::{Unit, UnitId};
@@ -16,7 +16,7 @@ use socketing_domain::{CommandId, Timestamp};
 use socketing_event_store::append::{NewDue, Part};
 use socketing_event_store::command_log::{self, Fingerprint, KeyDigest};
 use socketing_event_store::shards::Epoch;
-use socketing_event_store::{StoreError, load};
+use socketing_event_store::{StoreError, load, pack};
 use std::collections::{HashMap, HashSet};
 use std::ops::Deref;
 use std::sync::Arc;
@@ -94,7 +94,7 @@ struct Loaded {
     window: Window,
     /// Keys of commands that are decided and not yet durable.
     under_way: ByDigest<Fingerprint>,
-    /// The rest of the keys recorded before, where there are many.
+    /// The rest of the keys that have rows from before, where there are many.
     older_keys: Option<oneshot::Receiver<Vec<u64>>>,
     /// The due time that the table will hold; `None` if that isn't known.
     due_written: Option<Option<Timestamp>>,
@@ -279,7 +279,8 @@ impl Writer {
         let loaded = self.loaded.as_mut().ok_or(Trouble::TryAgain)?;
         loaded.learn_older_keys();
         let (unsure, wanted) = (loaded.unsure(&hand.commands), loaded.plans_wanted(&hand.commands));
-        let found = self.look_up(unsure).await?;
+        let packs = loaded.window.packs_of(&unsure).into_iter().collect();
+        let found = self.look_up(unsure, packs).await?;
         let plans = self.plans(wanted).await?;
         let now = self.inner.clock.now();
         let loaded = self.loaded.as_mut().ok_or(Trouble::TryAgain)?;
@@ -300,13 +301,16 @@ impl Writer {
         Ok(())
     }
 
-    /// Outcomes recorded under these keys.
-    async fn look_up(&self, keys: Vec<KeyDigest>) -> Result<HashMap<KeyDigest, Recorded>, Trouble> {
+    /// Outcomes recorded under these keys, in rows or in these packs.
+    async fn look_up(&self, keys: Vec<KeyDigest>, packs: Vec<u32>) -> Result<HashMap<KeyDigest, Recorded>, Trouble> {
         if keys.is_empty() {
             return Ok(HashMap::new());
         }
-        let found = command_log::find(&self.inner.pool, self.id.id(), &keys).await;
-        let found = found.map_err(|error| self.trouble("outcomes of earlier commands could not be looked up", &error))?;
+        let trouble = |error| self.trouble("outcomes of earlier commands could not be looked up", &error);
+        let mut found = command_log::find(&self.inner.pool, self.id.id(), &keys).await.map_err(trouble)?;
+        if !packs.is_empty() {
+            found.extend(pack::find(&self.inner.pool, self.id.id(), &keys, &packs).await.map_err(trouble)?);
+        }
         Ok(found.into_iter().map(recorded).collect())
     }
 
@@ -342,9 +346,10 @@ impl Writer {
         });
         loaded.due_written = Some(next_due);
         let lease = Epoch { shard: self.id.shard(), epoch: loaded.epoch };
-        let Draft { events, outcomes, answers, looks, .. } = std::mem::replace(draft, Draft::new(self.id));
+        let Draft { events, mut outcomes, answers, looks, .. } = std::mem::replace(draft, Draft::new(self.id));
+        let packs = if self.inner.ownership.packs() { loaded.window.pack(self.id.id(), &mut outcomes) } else { Vec::new() };
         let (result, outcome) = oneshot::channel();
-        permit.send(Submission { part: Part { lease, events, outcomes, due }, result });
+        permit.send(Submission { part: Part { lease, events, outcomes, packs, due }, result });
         Ok(Some(Flight { answers, looks, outcome }))
     }
 
@@ -482,14 +487,25 @@ impl Writer {
 
     async fn read(&self, epoch: i64) -> Result<Loaded, StoreError> {
         if let Some(Found { short, keys }) = self.inner.loader.load(self.id).await {
-            return Ok(self.loaded(short.fold()?, epoch, Window::new(Some(keys)), None));
+            return Ok(self.loaded(short.fold()?, epoch, Window::new(Some(keys), None), None));
         }
         let loaded = load::unit(&self.inner.pool, self.id).await?;
+        let packs = self.read_packed_keys().await?;
         let keys = command_log::keys(&self.inner.pool, self.id.id(), limits::KEYS_AT_ONCE + 1).await;
         let keys = keys.map_err(StoreError::query(format!("read the recorded keys of {}", self.id)))?;
         let complete = keys.len() <= limits::KEYS_AT_ONCE;
         let older_keys = (!complete).then(|| self.read_keys());
-        Ok(self.loaded(loaded, epoch, Window::new(complete.then_some(keys)), older_keys))
+        Ok(self.loaded(loaded, epoch, Window::new(complete.then_some(keys), packs), older_keys))
+    }
+
+    /// Which of the unit's packs each key is in, before anything is decided: nowhere else can it be found. Only halls have
+    /// packs: nobody else is asked for so much at a time.
+    async fn read_packed_keys(&self) -> Result<Option<PackedKeys>, StoreError> {
+        if !matches!(self.id, UnitId::Performance(_)) {
+            return Ok(None);
+        }
+        let keys = pack::keys(&self.inner.pool, self.id.id()).await;
+        keys.map(Some).map_err(StoreError::query(format!("read the packed keys of {}", self.id)))
     }
 
     fn loaded(&self, loaded: load::Loaded, epoch: i64, window: Window, older_keys: Option<oneshot::Receiver<Vec<u64>>>) -> Loaded {
@@ -499,7 +515,7 @@ impl Writer {
         Loaded { unit: loaded.unit, epoch, clock, window, under_way: ByDigest::default(), older_keys, due_written }
     }
 
-    /// Reads all recorded keys beside the work; until they are there, Postgres is asked about each key.
+    /// Reads the keys of all rows beside the work; until they are there, Postgres is asked about each key.
     fn read_keys(&self) -> oneshot::Receiver<Vec<u64>> {
         let (send, receive) = oneshot::channel();
         let (pool, id) = (self.inner.pool.clone(), self.id);

@@ -18,6 +18,7 @@ mod live_people;
 mod live_rooms;
 mod live_seats;
 mod log;
+mod packs;
 mod pool;
 mod processes;
 mod projections_queries;

@@ -10,18 +10,19 @@ use socketing_tests::stage::{Stage, hold_seats};
 
 const KEEP_DAYS: u32 = 30;
 
-/// Moves every outcome there is to a day so long ago.
-async fn age(pool: &PgPool, days: i32) -> Result<String> {
-    let name: String = sqlx::query_scalar("select 'command_log_' || to_char((now() at time zone 'utc')::date - $1, 'YYYYMMDD')")
+/// Moves all there is in a table of outcomes to a day so long ago.
+async fn age(pool: &PgPool, table: &str, days: i32) -> Result<String> {
+    let name: String = sqlx::query_scalar("select $1 || '_' || to_char((now() at time zone 'utc')::date - $2, 'YYYYMMDD')")
+        .bind(table)
         .bind(days)
         .fetch_one(pool)
         .await?;
     let make = format!(
-        "create table {name} partition of command_log for values from
+        "create table {name} partition of {table} for values from
          ((now() at time zone 'utc')::date - {days}) to ((now() at time zone 'utc')::date - {days} + 1)"
     );
     sqlx::query(&make).execute(pool).await?;
-    sqlx::query("update command_log set recorded_on = (now() at time zone 'utc')::date - $1").bind(days).execute(pool).await?;
+    sqlx::query(&format!("update {table} set recorded_on = (now() at time zone 'utc')::date - {days}")).execute(pool).await?;
     Ok(name)
 }
 
@@ -39,11 +40,11 @@ async fn outcomes_go_after_their_time_and_refusals_stay() -> Result<()> {
     let before = count(pool, "command_log").await?;
     let mut connection = pool.acquire().await?.detach();
 
-    age(pool, KEEP_DAYS as i32).await?;
+    age(pool, "command_log", KEEP_DAYS as i32).await?;
     assert_eq!(drop_old_days(&mut connection, KEEP_DAYS).await?, 0, "the thirtieth day is still kept");
     assert_eq!(count(pool, "command_log").await?, before);
 
-    age(pool, KEEP_DAYS as i32 + 1).await?;
+    age(pool, "command_log", KEEP_DAYS as i32 + 1).await?;
     assert_eq!(drop_old_days(&mut connection, KEEP_DAYS).await?, 1);
     assert_eq!(count(pool, "command_log").await?, 0);
     let (actor, command, seats): (String, String, String) =
@@ -64,11 +65,28 @@ async fn what_a_process_that_died_left_half_done_is_ended() -> Result<()> {
     let (winner, loser) = (stage.fan().await?, stage.fan().await?);
     stage.hold(winner, &[3]).await?;
     stage.send(Actor::Account(loser), "lost", hold_seats(HoldId::new(), &[3])).await.unwrap_err();
-    let name = age(pool, KEEP_DAYS as i32 + 5).await?;
+    let name = age(pool, "command_log", KEEP_DAYS as i32 + 5).await?;
     sqlx::query(&format!("alter table command_log detach partition {name}")).execute(pool).await?;
     let mut connection = pool.acquire().await?.detach();
     assert_eq!(drop_old_days(&mut connection, KEEP_DAYS).await?, 1);
     assert_eq!(count(pool, "refusals").await?, 1);
     assert_eq!(count(pool, &format!("pg_class where relname = '{name}'")).await?, 0);
+    Ok(())
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn packs_go_with_their_day() -> Result<()> {
+    let stage = Stage::new(2, 10, Policies { capacity: 100, ..Policies::default() }).await?;
+    let pool = &stage.db.pool;
+    let joined = futures::future::join_all((0..100).map(|_| stage.fan())).await;
+    assert!(joined.iter().all(Result::is_ok) && count(pool, "command_packs").await? > 0, "so many at once are packed");
+    let mut connection = pool.acquire().await?.detach();
+    let name = age(pool, "command_packs", KEEP_DAYS as i32).await?;
+    assert_eq!(drop_old_days(&mut connection, KEEP_DAYS).await?, 0, "the thirtieth day is still kept");
+    let older = age(pool, "command_packs", KEEP_DAYS as i32 + 1).await?;
+    assert_eq!(drop_old_days(&mut connection, KEEP_DAYS).await?, 1);
+    assert_eq!(count(pool, "command_packs").await?, 0);
+    assert_eq!(count(pool, &format!("pg_class where relname = '{older}'")).await?, 0);
+    assert_eq!(count(pool, &format!("pg_class where relname = '{name}'")).await?, 1);
     Ok(())
 }

@@ -22,14 +22,14 @@ async fn take(pool: &PgPool, node: Uuid, limit: usize) -> Result<Vec<Epoch>> {
 /// Whether a statement under this lease would write.
 async fn writes(pool: &PgPool, lease: Epoch) -> Result<bool> {
     let mut connection = pool.acquire().await?;
-    let nothing = Part { lease, events: Vec::new(), outcomes: Vec::new(), due: None };
+    let nothing = Part { lease, events: Vec::new(), outcomes: Vec::new(), packs: Vec::new(), due: None };
     Ok(append(&mut connection, &[&nothing]).await? != Appended::Fenced)
 }
 
 #[tokio::test]
 async fn the_dead_are_replaced_and_fenced() -> Result<()> {
     let (db, first, second) = (TestDb::new().await, Uuid::now_v7(), Uuid::now_v7());
-    shards::beat(&db.pool, &Node { id: first, address: "first".into(), leaving: false }).await?;
+    shards::beat(&db.pool, &Node { id: first, address: "first".into(), leaving: false, reads_packs: true }).await?;
     let old = take(&db.pool, first, 128).await?;
     assert_eq!(old.len(), 128);
     assert!(shards::acquire(&db.pool, second, "second").await?.is_empty(), "the first is alive");
@@ -51,7 +51,7 @@ async fn what_is_given_has_one_owner_at_every_moment() -> Result<()> {
     let (db, first, second) = (TestDb::new().await, Uuid::now_v7(), Uuid::now_v7());
     shards::acquire(&db.pool, first, "first").await?;
     let old: Vec<Epoch> = shards::leases(&db.pool).await?.iter().map(|lease| lease.at).collect();
-    shards::beat(&db.pool, &Node { id: second, address: "second".into(), leaving: true }).await?;
+    shards::beat(&db.pool, &Node { id: second, address: "second".into(), leaving: true, reads_packs: true }).await?;
     shards::give(&db.pool, first, second, &[3, 4]).await?;
     let leases = shards::leases(&db.pool).await?;
     let owners: Vec<_> = leases.iter().map(|lease| lease.owner).collect();
