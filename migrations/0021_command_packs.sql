@@ -1,4 +1,4 @@
--- Outcomes of accepted commands, many in one row: where a hall's writer commits dozens at once, a row and an entry in the
+-- Outcomes of accepted commands, many in one row: where a hall's writer commits many at once, a row and an entry in the
 -- index for each is nearly half of what the commit costs. Refusals, and outcomes that come alone, have rows of their own
 -- in `command_log` as before. A unit's writer knows in memory which pack a key is in, so there is no index on keys.
 create table command_packs (

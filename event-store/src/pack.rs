@@ -17,8 +17,8 @@ use uuid::Uuid;
 
 /// Outcomes in one pack: what its row costs by itself hardly counts any more, and whoever looks for one reads 16 KB or so.
 pub const OUTCOMES_MAX: usize = 64;
-/// Fewer are rows of `command_log`: a pack of so few costs as much.
-pub const OUTCOMES_MIN: usize = 8;
+/// One that comes alone is a row of `command_log`: a pack of one saves nothing.
+pub const OUTCOMES_MIN: usize = 2;
 /// A key in `keys`: the time in it (4 bytes), its digest.
 const KEY_BYTES: usize = 4 + 16;
 

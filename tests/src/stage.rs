@@ -79,7 +79,14 @@ impl Stage {
     /// # Errors
     /// If any part of it can't be set up.
     pub async fn new(rows: u32, seats_per_row: u32, policies: Policies) -> Result<Stage> {
-        let db = TestDb::new().await;
+        Stage::on(TestDb::new().await, rows, seats_per_row, policies).await
+    }
+
+    /// The same on a database of the test's own choice.
+    ///
+    /// # Errors
+    /// If any part of it can't be set up.
+    pub async fn on(db: TestDb, rows: u32, seats_per_row: u32, policies: Policies) -> Result<Stage> {
         let executor = start_executor(&db.pool, Arc::new(SystemClock)).await?;
         let stage = Stage { db, executor, performance: PerformanceId::new() };
         stage.put_on_sale(&small_plan(rows, seats_per_row), policies).await?;

@@ -11,6 +11,7 @@ use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::{mpsc, oneshot, watch};
 use tokio::time::timeout;
+use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 
 /// What one writer wants to be made durable.
@@ -42,9 +43,10 @@ pub(super) async fn run(
     ownership: Ownership,
     keeper: Arc<Keeper>,
     committed: watch::Sender<u64>,
+    stopping: CancellationToken,
     mut inbox: mpsc::Receiver<Submission>,
 ) {
-    let mut committer = Committer { pool, ownership, keeper, committed, connection: None };
+    let mut committer = Committer { pool, ownership, keeper, committed, stopping, connection: None };
     let mut next = inbox.recv().await;
     let mut writers = 0;
     while let Some(first) = next {
@@ -82,6 +84,7 @@ struct Committer {
     ownership: Ownership,
     keeper: Arc<Keeper>,
     committed: watch::Sender<u64>,
+    stopping: CancellationToken,
     connection: Option<PgConnection>,
 }
 
@@ -150,11 +153,11 @@ impl Committer {
             "a commit's outcome is unknown; settling it"
         );
         self.learn_epochs().await;
-        tracing::info!("settled");
         lose(submissions);
     }
 
-    /// Raises our epochs on a new connection, however long Postgres is away.
+    /// Raises our epochs on a new connection, however long Postgres is away; unless we are told to stop meanwhile. Then
+    /// nothing is decided here any more, and whoever owns the shards next settles it by raising them.
     async fn learn_epochs(&mut self) {
         self.connection = None;
         let mut pause = Duration::from_millis(20);
@@ -168,6 +171,12 @@ impl Committer {
                 Ok((connection, epochs)) => {
                     self.ownership.replace(&epochs);
                     self.connection = Some(connection);
+                    tracing::info!("settled");
+                    return;
+                }
+                Err(error) if self.stopping.is_cancelled() => {
+                    tracing::warn!(error = &error as &dyn std::error::Error, "a commit is left to be settled by the next owner");
+                    self.ownership.doubt();
                     return;
                 }
                 Err(error) => tracing::warn!(error = &error as &dyn std::error::Error, "epochs could not be raised; trying again"),

@@ -118,7 +118,8 @@ impl Executor {
         });
         leases::first(&inner).await.map_err(StoreError::query("take the first leases on shards"))?;
         let (pool, keeper) = (inner.pool.clone(), inner.keeper.clone());
-        tokio::spawn(committer::run(pool, inner.ownership.clone(), keeper, inner.committed.clone(), inbox));
+        let (committed, stopping) = (inner.committed.clone(), inner.stopping.clone());
+        tokio::spawn(committer::run(pool, inner.ownership.clone(), keeper, committed, stopping, inbox));
         inner.tasks.spawn(leases::keep(inner.clone()));
         inner.tasks.spawn(leases::wake_due_units(inner.clone()));
         Ok(Executor { inner })
@@ -207,7 +208,8 @@ impl Executor {
         self.inner.ownership.elsewhere()
     }
 
-    /// Stops: writers finish the batch they are in, and the leases are given up. Call it after the last request.
+    /// Stops: writers finish the batch they are in, and the leases are given up. Call it after the last request. With
+    /// Postgres away it ends too: what isn't in the log then has no answer, and is safe to send to another node.
     pub async fn stop(&self) {
         self.inner.stopping.cancel();
         self.inner.tasks.close();

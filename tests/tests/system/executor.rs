@@ -8,8 +8,8 @@ use socketing_domain::show::Policies;
 use socketing_domain::unit::Command;
 use socketing_domain::{AccountId, HoldId, performance};
 use socketing_event_store::log;
-use socketing_tests::eventually;
 use socketing_tests::stage::{Stage, hold_seats};
+use socketing_tests::{TestDb, TestPostgres, eventually, within};
 use std::collections::HashSet;
 use uuid::Uuid;
 
@@ -265,6 +265,23 @@ async fn a_client_that_hangs_up_cancels_nothing() -> Result<()> {
     assert!(gone.is_none());
     let again = stage.send(Actor::Account(fan), "key", command).await?;
     assert!(again.replayed, "the first one was carried out");
+    assert_eq!(count(&stage, "SeatsHeld").await?, 1);
+    Ok(())
+}
+
+/// Nobody waits for a process that can't get anything done any more: what it leaves is safe to send again, elsewhere.
+#[tokio::test(flavor = "multi_thread")]
+async fn who_is_told_to_stop_while_postgres_is_away_ends_and_leaves_nothing_half_done() -> Result<()> {
+    let postgres = TestPostgres::start();
+    let mut stage = Stage::on(TestDb::on(postgres.url.clone()).await, 2, 10, roomy()).await?;
+    let (fan, hold) = (Actor::Account(stage.fan().await?), hold_seats(HoldId::new(), &[3]));
+    postgres.stop_immediately();
+    let (unanswered, ()) = tokio::join!(stage.send(fan, "key", hold.clone()), within("the executor ends", stage.executor.stop()));
+    assert!(matches!(unanswered, Err(Rejected::Busy { .. })), "{unanswered:?}");
+    postgres.start_again();
+    stage.restart().await?;
+    assert!(!stage.send(fan, "key", hold.clone()).await?.replayed);
+    assert!(stage.send(fan, "key", hold).await?.replayed);
     assert_eq!(count(&stage, "SeatsHeld").await?, 1);
     Ok(())
 }

@@ -87,11 +87,11 @@ async fn packs_of_one_process_after_another_are_all_found() -> Result<()> {
 #[tokio::test(flavor = "multi_thread")]
 async fn refusals_have_rows_however_many_there_are() -> Result<()> {
     let stage = stage().await?;
-    let (winners, losers) = (Crowd::enter(&stage, 0).await?, Crowd::enter(&stage, 0).await?);
-    winners.hold(&stage).await?;
+    let (some, others) = (Crowd::enter(&stage, 0).await?, Crowd::enter(&stage, 0).await?);
     let packs = count(&stage, "command_packs").await?;
-    assert!(matches!(losers.hold(&stage).await, Err(Rejected::Refused { .. })));
-    assert_eq!(count(&stage, "command_packs").await?, packs);
+    let both = futures::join!(some.hold(&stage), others.hold(&stage)); // each seat is wanted twice
+    assert!(both.0.is_err() || both.1.is_err());
+    assert!(count(&stage, "command_packs").await? > packs, "accepted ones are packed");
     assert_eq!(count(&stage, "command_log where status >= 400").await?, i64::from(FANS));
     Ok(())
 }
