@@ -182,8 +182,8 @@ pub async fn refused_holds(db: impl PgExecutor<'_>, unit: Uuid, actor: &str, lim
     .await
 }
 
-/// Makes the partitions of the coming days, for rows and packs. A day without its partition would refuse every command, so this runs at
-/// start and every hour, a week ahead.
+/// Makes the partitions of the coming days, for rows and packs. A day without its partition would refuse every command, so
+/// this runs at start and every hour, a week ahead.
 ///
 /// # Errors
 /// The database's; a week of tries is left.
@@ -217,7 +217,8 @@ pub async fn drop_old_days(connection: &mut PgConnection, keep_days: u32) -> Res
         return Ok(0);
     }
     let days: Vec<OldDay> = sqlx::query_as(
-        "select c.relname::text as name, substring(c.relname::text from 'command_[a-z]+') as table, i.inhrelid is not null as attached, coalesce(i.inhdetachpending, false) as pending
+        "select c.relname::text as name, substring(c.relname::text from 'command_[a-z]+') as table, i.inhrelid is not null as attached,
+             coalesce(i.inhdetachpending, false) as pending
          from pg_class c left join pg_inherits i on i.inhrelid = c.oid
          where c.relkind = 'r' and c.relname ~ '^command_(log|packs)_[0-9]{8}$'
            and c.relnamespace = (select relnamespace from pg_class where oid = 'command_log'::regclass)

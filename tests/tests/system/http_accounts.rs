@@ -63,7 +63,7 @@ async fn nothing_personal_or_secret_reaches_the_log() {
     let invited = api.post(&path).token(&person.token).key("invite").json(&json!({ "nickname": friend.nickname })).send().await;
     assert_eq!(invited.code(), "unknown_performance");
     for secret in ["minji", "jiho", "correct horse", "argon2", &person.token] {
-        for table in ["events", "command_log", "intents"] {
+        for table in ["events", "command_log", "command_packs", "intents"] {
             let query = format!("select count(*) from {table} as t where position($1 in t::text) > 0");
             let found: i64 = sqlx::query_scalar(&query).bind(secret).fetch_one(&api.db.pool).await.unwrap();
             assert_eq!(found, 0, "{secret} stands in {table}");
