@@ -88,11 +88,8 @@ fn holds(performance: PerformanceId, lease: Epoch, after: u64, rows: usize, pack
     }
     let mut packed = Vec::new();
     if outcomes.len() >= pack::OUTCOMES_MIN {
-        packed.extend(
-            (*packs + 1..).zip(outcomes.chunks(pack::OUTCOMES_MAX)).map(|(number, chunk)| NewPack::of(performance.0, number, chunk)),
-        );
+        packed = NewPack::all(performance.0, *packs + 1, &std::mem::take(&mut outcomes));
         *packs += packed.len() as u32;
-        outcomes.clear();
     }
     Part { lease, events, outcomes, packs: packed, due: None }
 }

@@ -94,7 +94,7 @@ impl Part {
     /// How many outcomes there are, in rows and packs.
     #[must_use]
     pub fn outcomes_len(&self) -> usize {
-        self.outcomes.len() + self.packs.iter().map(NewPack::len).sum::<usize>()
+        self.outcomes.len() + self.packs.iter().map(NewPack::count).sum::<usize>()
     }
 }
 

@@ -34,9 +34,14 @@ pub struct NewPack {
 }
 
 impl NewPack {
-    /// Packs outcomes of accepted commands of one unit, at most [`OUTCOMES_MAX`].
+    /// Packs outcomes of accepted commands of one unit, in their order, [`OUTCOMES_MAX`] in each pack. `first` is the number of
+    /// the first pack.
     #[must_use]
-    pub fn of(unit: Uuid, number: u32, packed: &[NewOutcome]) -> NewPack {
+    pub fn all(unit: Uuid, first: u32, outcomes: &[NewOutcome]) -> Vec<NewPack> {
+        (first..).zip(outcomes.chunks(OUTCOMES_MAX)).map(|(number, packed)| NewPack::of(unit, number, packed)).collect()
+    }
+
+    fn of(unit: Uuid, number: u32, packed: &[NewOutcome]) -> NewPack {
         let mut keys = Vec::with_capacity(packed.len() * KEY_BYTES);
         let mut outcomes = String::with_capacity(packed.iter().map(|outcome| outcome.body.len() + 128).sum());
         for NewOutcome { digest, command_id, command, fingerprint: Fingerprint(fingerprint), events_covered, body, .. } in packed {
@@ -52,14 +57,8 @@ impl NewPack {
 
     /// How many outcomes it holds.
     #[must_use]
-    pub fn len(&self) -> usize {
+    pub fn count(&self) -> usize {
         self.keys.len() / KEY_BYTES
-    }
-
-    /// Never, as it is made.
-    #[must_use]
-    pub fn is_empty(&self) -> bool {
-        self.keys.is_empty()
     }
 
     pub(crate) fn keys(&self) -> &[u8] {

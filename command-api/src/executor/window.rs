@@ -109,8 +109,7 @@ impl Window {
             take
         });
         let packed: Vec<NewOutcome> = packed.collect();
-        let packs: Vec<NewPack> =
-            (first..).zip(packed.chunks(pack::OUTCOMES_MAX)).map(|(number, outcomes)| NewPack::of(unit, number, outcomes)).collect();
+        let packs = NewPack::all(unit, first, &packed);
         self.next_pack = Some(first + packs.len() as u32);
         self.bound();
         packs
@@ -316,7 +315,7 @@ mod tests {
 
         let mut many: Vec<_> = (1_000..1_150).map(|n| new_outcome(key(n), if n % 3 == 0 { 409 } else { 200 })).collect();
         let packs = window.pack(Uuid::nil(), &mut many);
-        assert_eq!(packs.iter().map(|pack| (pack.number, pack.len())).collect::<Vec<_>>(), [(1, 64), (2, 36)]);
+        assert_eq!(packs.iter().map(|pack| (pack.number, pack.count())).collect::<Vec<_>>(), [(1, 64), (2, 36)]);
         assert!(many.len() == 50 && many.iter().all(|outcome| outcome.status == 409));
         assert_eq!(window.packs_of(&[key(1_001)]), HashSet::from([1]));
         assert_eq!(window.packs_of(&[key(1_148), key(2_000)]), HashSet::from([2]));
@@ -343,7 +342,7 @@ mod tests {
         let alike = |n: u64| KeyDigest { time: 0, hash: Uuid::from_u64_pair((9 << 24) + n, n) };
         let mut outcomes: Vec<_> = (0..20).map(|n| new_outcome(key(n), 200)).collect();
         outcomes.extend([new_outcome(alike(1), 200), new_outcome(alike(2), 200)]);
-        assert_eq!(window.pack(Uuid::nil(), &mut outcomes)[0].len(), 21);
+        assert_eq!(window.pack(Uuid::nil(), &mut outcomes)[0].count(), 21);
         assert_eq!(outcomes.iter().map(|outcome| outcome.digest).collect::<Vec<_>>(), [alike(2)]);
         assert!(matches!(window.look(&alike(3)), Known::Unsure));
     }
