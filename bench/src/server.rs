@@ -11,7 +11,7 @@ use socketing_command_api::config::CommandApiArgs;
 use socketing_command_api::payments::Payments;
 use socketing_command_api::{http, processes, snapshots};
 use socketing_domain::SystemClock;
-use socketing_nats::{NatsConfig, Relay, StreamOptions};
+use socketing_nats::{NatsConfig, Relay, StreamOptions, Subscription};
 use socketing_notifier::LiveArgs;
 use socketing_projections::{ProjectionArgs, Projections};
 use socketing_service::auth::Auth;
@@ -96,7 +96,7 @@ pub(crate) async fn run(common: &Common, args: &ServerArgs) -> Result<()> {
         payments.clone(),
     )?;
     let mut routes = http::router(api);
-    let jetstream = match common.nats_url.is_empty() {
+    let subscription = match common.nats_url.is_empty() {
         true => None,
         false => {
             let client = nats(common).await?;
@@ -104,13 +104,13 @@ pub(crate) async fn run(common: &Common, args: &ServerArgs) -> Result<()> {
                 let relay = Relay::new(pool.clone(), &client, StreamOptions::default(), Some(executor.committed()));
                 tokio::spawn(relay.run(CancellationToken::new()));
             }
-            Some(socketing_nats::jetstream(&client))
+            Some(Subscription::start(socketing_nats::jetstream(&client)))
         }
     };
     if args.processes {
         tokio::spawn(processes::run(
             pool.clone(),
-            jetstream.clone(),
+            subscription.clone(),
             executor.clone(),
             payments,
             std::time::Duration::from_secs(120),
@@ -123,14 +123,14 @@ pub(crate) async fn run(common: &Common, args: &ServerArgs) -> Result<()> {
     if args.projections {
         let parts = socketing_projections::Parts {
             pool: pool.clone(),
-            jetstream: jetstream.clone(),
+            subscription: subscription.clone(),
             auth: auth.clone(),
             args: defaults.projections.clone(),
         };
         routes = routes.merge(Projections::start(parts, &CancellationToken::new(), &TaskTracker::new()).router());
     }
     let notifier =
-        args.notifier.then(|| socketing_notifier::start(pool.clone(), jetstream.clone(), auth.clone(), &defaults.live, &shutdown));
+        args.notifier.then(|| socketing_notifier::start(pool.clone(), subscription.clone(), auth.clone(), &defaults.live, &shutdown));
     if let Some(notifier) = &notifier {
         routes = routes.merge(socketing_notifier::router(notifier));
     }

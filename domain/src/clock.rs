@@ -61,9 +61,33 @@ impl From<OffsetDateTime> for Timestamp {
     }
 }
 
+/// RFC 3339 in a buffer on the stack: every event has moments in it, and each would be an allocation.
+struct Text {
+    bytes: [u8; Text::MAX],
+    len: usize,
+}
+
+impl Text {
+    /// `2026-08-01T11:00:00.123456789Z`.
+    const MAX: usize = 30;
+
+    fn of(moment: Timestamp) -> Text {
+        let mut bytes = [0; Text::MAX];
+        let mut rest = bytes.as_mut_slice();
+        // What it returns isn't always how many bytes it wrote (seen in time 0.3); what is left of the buffer tells.
+        moment.to_datetime().format_into(&mut rest, &Rfc3339).expect("the years 0 to 9999 have a text of at most 30 bytes");
+        let len = Text::MAX - rest.len();
+        Text { bytes, len }
+    }
+
+    fn as_str(&self) -> &str {
+        std::str::from_utf8(&self.bytes[..self.len]).expect("RFC 3339 is ASCII")
+    }
+}
+
 impl fmt::Display for Timestamp {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.to_datetime().format(&Rfc3339).map_err(|_| fmt::Error)?)
+        f.write_str(Text::of(*self).as_str())
     }
 }
 
@@ -75,7 +99,7 @@ impl fmt::Debug for Timestamp {
 
 impl Serialize for Timestamp {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        if serializer.is_human_readable() { serializer.collect_str(self) } else { serializer.serialize_i64(self.0) }
+        if serializer.is_human_readable() { serializer.serialize_str(Text::of(*self).as_str()) } else { serializer.serialize_i64(self.0) }
     }
 }
 

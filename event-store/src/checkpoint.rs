@@ -2,6 +2,7 @@
 
 use crate::log::{self, Page, signed, unsigned};
 use crate::{RawEvent, StoreError};
+use sqlx::PgExecutor;
 use sqlx::postgres::{PgConnection, PgPool};
 use uuid::Uuid;
 
@@ -85,9 +86,14 @@ pub async fn compare(pool: &PgPool, checkpoint: &Checkpoint) -> Result<Option<Mi
 ///
 /// # Errors
 /// If Postgres can't be asked.
-pub async fn read_on(pool: &PgPool, from: &Checkpoint, limit: u32, types: Option<&[&str]>) -> Result<Result<Page, Mismatch>, StoreError> {
+pub async fn read_on(
+    db: impl PgExecutor<'_>,
+    from: &Checkpoint,
+    limit: u32,
+    types: Option<&[&str]>,
+) -> Result<Result<Page, Mismatch>, StoreError> {
     // The event at the checkpoint comes with those behind it.
-    let mut page = log::page(pool, from.position.saturating_sub(1), limit.min(log::PAGE_EVENTS_MAX - 1) + 1, types).await?;
+    let mut page = log::page(db, from.position.saturating_sub(1), limit.min(log::PAGE_EVENTS_MAX - 1) + 1, types).await?;
     if page.head.incarnation != from.incarnation {
         return Ok(Err(Mismatch::Incarnation { log: page.head.incarnation, reader: from.incarnation }));
     }

@@ -65,7 +65,7 @@ pub async fn read_after(pool: &PgPool, after: u64, limit: u32) -> Result<Vec<Raw
 ///
 /// # Errors
 /// If Postgres can't be asked.
-pub async fn page(pool: &PgPool, after: u64, limit: u32, types: Option<&[&str]>) -> Result<Page, StoreError> {
+pub async fn page(db: impl PgExecutor<'_>, after: u64, limit: u32, types: Option<&[&str]>) -> Result<Page, StoreError> {
     // One round trip. The head is repeated in every row, and stands alone in the only one if there are no events. Positions
     // have no gaps, so the last one read is known before it is.
     let sql = format!(
@@ -78,7 +78,7 @@ pub async fn page(pool: &PgPool, after: u64, limit: u32, types: Option<&[&str]>)
          ) e on true
          where h.id = 1 order by e.position"
     );
-    let rows = sqlx::query(&sql).bind(signed(after)).bind(bounded(limit)).bind(types).fetch_all(pool).await;
+    let rows = sqlx::query(&sql).bind(signed(after)).bind(bounded(limit)).bind(types).fetch_all(db).await;
     let rows = rows.map_err(StoreError::query(format!("read the log after {after}")))?;
     let head = head_of(rows.first().ok_or(StoreError::NoHead)?).map_err(StoreError::query("read the log's head"))?;
     let has_event = |row: &&PgRow| row.try_get::<Option<i64>, _>(0).is_ok_and(|position| position.is_some());

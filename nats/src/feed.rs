@@ -10,38 +10,31 @@
 //! each look tells, and when the stream has gone on differently from the log though both say that they are one history (a
 //! restore that nobody has declared), which it asks before it reads there.
 //!
-//! The consumer is ephemeral and unacknowledged, what clients call an ordered consumer, without that client's own
-//! recovery: our positions find every gap, and Postgres fills it at once.
+//! All feeds of a process share one [`Subscription`], so that each message is received and read once.
 
 use crate::backoff::Backoff;
-use crate::message;
-use crate::stream::{self, STREAM};
+use crate::config::REQUEST_TIMEOUT;
+use crate::stream;
+use crate::subscription::{News, Subscription};
 use crate::wake;
-use async_nats::jetstream::consumer::{AckPolicy, DeliverPolicy, pull};
-use async_nats::jetstream::{self, Message};
+use futures::FutureExt;
 use futures::future::BoxFuture;
-use futures::{FutureExt, StreamExt};
 use socketing_event_store::checkpoint::{self, Checkpoint, Mismatch};
 use socketing_event_store::log::{PAGE_EVENTS_MAX, Page};
 use socketing_event_store::{PgPool, RawEvent, StoreError};
 use std::collections::VecDeque;
 use std::error::Error;
-use std::sync::atomic::Ordering;
+use std::sync::Arc;
 use std::time::Duration;
-use tokio::sync::watch;
-use tokio::time::{Instant, sleep_until};
+use tokio::sync::broadcast::error::RecvError;
+use tokio::sync::{broadcast, watch};
+use tokio::time::{Instant, sleep_until, timeout};
 use uuid::Uuid;
 
 /// How long JetStream may bring nothing new before Postgres is looked at.
 const SILENCE: Duration = Duration::from_millis(250);
 /// How often Postgres is looked at while it has what JetStream hasn't.
 const POLL: Duration = Duration::from_millis(100);
-/// Messages that one request to the consumer asks for; about one and a half times as many are in memory at most.
-const PULL_MESSAGES: usize = 500;
-/// A consumer that nobody pulls from is removed by the server after this.
-const CONSUMER_IDLE: Duration = Duration::from_secs(30);
-/// How often the server says that it is there though it has nothing.
-const HEARTBEAT: Duration = Duration::from_secs(5);
 
 /// Why a feed ends. An outage is no reason: it is waited out.
 #[derive(Debug, thiserror::Error)]
@@ -70,7 +63,7 @@ pub enum FeedError {
 pub struct Feed {
     name: String,
     pool: PgPool,
-    jetstream: Option<jetstream::Context>,
+    subscription: Option<Subscription>,
     incarnation: Uuid,
     /// What the reader wants of the log, if not all of it.
     types: Option<&'static [&'static str]>,
@@ -79,7 +72,7 @@ pub struct Feed {
     /// The hash of the last event handed out: each look at Postgres also asks whether that one still stands there.
     handed_hash: Option<[u8; 32]>,
     /// Taken from the log or the stream, not yet handed out; the last one is at `next - 1`.
-    ready: VecDeque<RawEvent>,
+    ready: VecDeque<Arc<RawEvent>>,
     /// The highest position that JetStream has shown: the log must have it too.
     reached: u64,
     /// Tells what was committed in this process.
@@ -99,10 +92,10 @@ pub struct Feed {
 enum Live {
     /// Not at all, or not before this moment.
     Detached { retry_at: Option<Instant> },
-    /// Making a consumer.
-    Attaching(BoxFuture<'static, Result<Subscribed, BoxError>>),
-    /// Messages arrive, over the client's connection of this number.
-    Attached { messages: Box<pull::Stream>, connection: u64 },
+    /// Asking whether the stream is a copy of the log.
+    Attaching(BoxFuture<'static, Result<Listening, BoxError>>),
+    /// Messages arrive.
+    Attached(broadcast::Receiver<News>),
 }
 
 /// How the feed stands with Postgres.
@@ -116,13 +109,13 @@ enum Look {
 /// A page of the log, or how the log isn't the one that was read so far.
 type Read = Result<Result<Page, Mismatch>, StoreError>;
 
-/// The stream's messages, or how the stream isn't a copy of the log though it says so.
-type Subscribed = Result<pull::Stream, Mismatch>;
+/// The stream's new messages, or how the stream isn't a copy of the log though it says so.
+type Listening = Result<broadcast::Receiver<News>, Mismatch>;
 
 /// What a feed waits for.
 enum Arrival {
-    Message(Option<Result<Message, pull::MessagesError>>),
-    Attached(Result<Subscribed, BoxError>),
+    News(Result<News, RecvError>),
+    Attached(Result<Listening, BoxError>),
     TimeToAttach,
     Page { page: Read, reached: u64 },
     TimeToLook,
@@ -131,14 +124,14 @@ enum Arrival {
 type BoxError = Box<dyn Error + Send + Sync>;
 
 impl Feed {
-    /// A feed of everything after `from`, which must stand in the log's history. Without `jetstream` it reads Postgres
-    /// alone; with it, it works just as well while NATS is away.
+    /// A feed of everything after `from`, which must stand in the log's history. Without a `subscription` it reads Postgres
+    /// alone; with one, it works just as well while NATS is away.
     ///
     /// # Errors
     /// [`FeedError::OtherHistory`] if the log isn't the one that `from` stands in, or JetStream has one that goes on
     /// differently; otherwise if Postgres can't be asked.
-    pub async fn open(pool: PgPool, jetstream: Option<jetstream::Context>, name: &str, from: &Checkpoint) -> Result<Feed, FeedError> {
-        let mismatch = Feed::mismatch(&pool, jetstream.as_ref(), from).await;
+    pub async fn open(pool: PgPool, subscription: Option<Subscription>, name: &str, from: &Checkpoint) -> Result<Feed, FeedError> {
+        let mismatch = Feed::mismatch(&pool, subscription.as_ref(), from).await;
         if let Some(mismatch) = mismatch.map_err(|source| FeedError::Store { reader: name.to_owned(), source })? {
             return Err(FeedError::OtherHistory { reader: name.to_owned(), mismatch });
         }
@@ -153,7 +146,7 @@ impl Feed {
             reached: from.position,
             committed: None,
             live: Live::Detached { retry_at: None },
-            jetstream,
+            subscription,
             look: Look::At(Instant::now()), // first what is there already, in pages; then JetStream
             looked_at: Instant::now(),
             reattach: Backoff::new(Duration::from_millis(50), Duration::from_secs(1)),
@@ -180,14 +173,11 @@ impl Feed {
     ///
     /// # Errors
     /// If Postgres can't be asked.
-    pub async fn mismatch(
-        pool: &PgPool,
-        jetstream: Option<&jetstream::Context>,
-        from: &Checkpoint,
-    ) -> Result<Option<Mismatch>, StoreError> {
-        match (checkpoint::compare(pool, from).await?, jetstream) {
-            (None, Some(jetstream)) if crate::is_connected(&jetstream.client()) => {
-                Ok(stream::compare_copy(jetstream, pool, from.incarnation).await.unwrap_or(None)) // an outage is waited out later
+    pub async fn mismatch(pool: &PgPool, subscription: Option<&Subscription>, from: &Checkpoint) -> Result<Option<Mismatch>, StoreError> {
+        match (checkpoint::compare(pool, from).await?, subscription) {
+            (None, Some(subscription)) if subscription.is_connected() => {
+                let compared = stream::compare_copy(subscription.jetstream(), pool, from.incarnation).await;
+                Ok(compared.unwrap_or(None)) // an outage is waited out later
             }
             (mismatch, _) => Ok(mismatch),
         }
@@ -204,13 +194,13 @@ impl Feed {
     ///
     /// # Errors
     /// If the log turned into another history, or Postgres refuses. Outages are waited out.
-    pub async fn next_batch(&mut self, max: usize) -> Result<Vec<RawEvent>, FeedError> {
+    pub async fn next_batch(&mut self, max: usize) -> Result<Vec<Arc<RawEvent>>, FeedError> {
         while self.ready.is_empty() {
             match self.arrival().await {
-                Arrival::Message(Some(Ok(message))) => self.take_messages(message, max),
-                Arrival::Message(Some(Err(error))) => self.detach(&error),
-                Arrival::Message(None) => self.detach(&"the subscription ended"),
-                Arrival::Attached(Ok(Ok(messages))) => self.attached(messages),
+                Arrival::News(Ok(news)) => self.take_all(news, max),
+                Arrival::News(Err(RecvError::Lagged(_))) => self.look_now(), // what was missed is in Postgres
+                Arrival::News(Err(RecvError::Closed)) => self.detach(&"the subscription ended"),
+                Arrival::Attached(Ok(Ok(news))) => self.attached(news),
                 Arrival::Attached(Ok(Err(mismatch))) => return Err(self.other_history(mismatch)),
                 Arrival::Attached(Err(error)) => self.detach(&error),
                 Arrival::TimeToAttach => self.attach(),
@@ -219,14 +209,14 @@ impl Feed {
             }
         }
         let count = max.max(1).min(self.ready.len());
-        let batch: Vec<RawEvent> = self.ready.drain(..count).collect();
-        self.handed_hash = batch.last().map(RawEvent::hash);
+        let batch: Vec<Arc<RawEvent>> = self.ready.drain(..count).collect();
+        self.handed_hash = batch.last().map(|event| event.hash());
         Ok(batch)
     }
 
     async fn arrival(&mut self) -> Arrival {
         // After a failure the next look has its time.
-        let waits = !matches!(self.live, Live::Attached { .. }) && matches!(self.look, Look::At(_)) && !self.store_away;
+        let waits = !matches!(self.live, Live::Attached(_)) && matches!(self.look, Look::At(_)) && !self.store_away;
         let (seen, again_at) = (self.next - 1, self.looked_at + wake::PACE);
         let (look, live, committed) = (&mut self.look, &mut self.live, &mut self.committed);
         let arrival = tokio::select! {
@@ -241,27 +231,27 @@ impl Feed {
         arrival
     }
 
-    /// Takes a message, and those that have arrived behind it.
-    fn take_messages(&mut self, first: Message, max: usize) {
+    /// Takes what was heard, and what has arrived behind it.
+    fn take_all(&mut self, first: News, max: usize) {
         let mut next = Some(first);
-        while let Some(message) = next {
-            self.take_message(&message);
+        while let Some(news) = next {
+            self.take(news);
             next = match &mut self.live {
-                Live::Attached { messages, .. } if self.ready.len() < max => messages.next().now_or_never().flatten().and_then(Result::ok),
+                Live::Attached(news) if self.ready.len() < max => news.try_recv().ok(),
                 _ => None,
             };
         }
     }
 
-    fn take_message(&mut self, message: &Message) {
-        let no_headers = async_nats::HeaderMap::new();
-        let sequence = message.info().map_or(0, |info| info.stream_sequence);
-        let event = match message::decode(message.headers.as_ref().unwrap_or(&no_headers), &message.payload) {
-            Ok(incoming) if incoming.incarnation != self.incarnation => return self.distrust(&"a message of another history"),
-            Ok(incoming) if incoming.event.position != sequence => return self.distrust(&"a message whose sequence isn't its position"),
-            Ok(incoming) => incoming.event,
-            Err(error) => return self.distrust(&error),
+    fn take(&mut self, news: News) {
+        let (event, incarnation) = match news {
+            News::Event { event, incarnation } => (event, incarnation),
+            News::Stray(what) => return self.distrust(&what),
+            News::Away(why) => return self.detach(&why),
         };
+        if incarnation != self.incarnation {
+            return self.distrust(&"a message of another history");
+        }
         self.reached = self.reached.max(event.position);
         if event.position > self.next {
             self.look_now();
@@ -292,9 +282,6 @@ impl Feed {
     }
 
     fn begin_look(&mut self) {
-        if matches!(self.live, Live::Attached { connection, .. } if connection != self.connection()) {
-            self.detach(&"the connection was made anew"); // a restarted server doesn't know the consumer any more
-        }
         let last_hash = self.ready.back().map_or(self.handed_hash, |event| Some(event.hash()));
         let from = Checkpoint { position: self.next - 1, incarnation: self.incarnation, last_hash };
         let (pool, types) = (self.pool.clone(), self.types);
@@ -322,20 +309,20 @@ impl Feed {
         let more = page.events.last().is_some_and(|last| last.position < page.head.position);
         for event in page.events.into_iter().filter(|event| event.position >= wanted_from) {
             self.next = event.position + 1;
-            self.ready.push_back(event);
+            self.ready.push_back(Arc::new(event));
         }
         self.after_look(more, self.next > wanted_from);
         Ok(())
     }
 
     fn after_look(&mut self, more: bool, found: bool) {
-        let attached = matches!(self.live, Live::Attached { .. });
+        let attached = matches!(self.live, Live::Attached(_));
         self.look_later(match (more, found || !attached) {
             (true, _) => Duration::ZERO,
             (false, true) => POLL,     // JetStream is behind, or away
             (false, false) => SILENCE, // JetStream is as fresh as the log
         });
-        if !more && matches!(self.live, Live::Detached { retry_at: None }) && self.jetstream.is_some() {
+        if !more && matches!(self.live, Live::Detached { retry_at: None }) && self.subscription.is_some() {
             self.live = Live::Detached { retry_at: Some(Instant::now()) }; // caught up: from here on JetStream is faster
         }
     }
@@ -344,29 +331,24 @@ impl Feed {
         FeedError::OtherHistory { reader: self.name.clone(), mismatch }
     }
 
-    /// Begins to make a consumer, if NATS is connected (a request would only wait).
+    /// Begins to listen, if NATS is connected (a request would only wait).
     fn attach(&mut self) {
-        match &self.jetstream {
-            Some(jetstream) if crate::is_connected(&jetstream.client()) => {
-                // From the first event that isn't here yet. Those that the stream lacks come from Postgres.
-                let (jetstream, pool) = (jetstream.clone(), self.pool.clone());
-                self.live = Live::Attaching(Box::pin(subscribe(jetstream, pool, self.incarnation, self.name.clone(), self.next)));
+        match &self.subscription {
+            Some(subscription) if subscription.is_connected() => {
+                let listening = listen(subscription.clone(), self.pool.clone(), self.incarnation);
+                self.live = Live::Attaching(Box::pin(listening));
             }
             Some(_) => self.detach(&"not connected"),
             None => self.live = Live::Detached { retry_at: None },
         }
     }
 
-    fn attached(&mut self, messages: pull::Stream) {
+    fn attached(&mut self, news: broadcast::Receiver<News>) {
         if std::mem::take(&mut self.stream_away) {
             tracing::info!(feed = self.name, next = self.next, "reading from JetStream again");
         }
-        self.live = Live::Attached { messages: Box::new(messages), connection: self.connection() };
-    }
-
-    /// How often the client has connected so far.
-    fn connection(&self) -> u64 {
-        self.jetstream.as_ref().map_or(0, |jetstream| jetstream.client().statistics().connects.load(Ordering::Relaxed))
+        self.live = Live::Attached(news);
+        self.look_now(); // for what was published between the last look and now
     }
 
     fn detach(&mut self, reason: &dyn std::fmt::Display) {
@@ -402,8 +384,8 @@ async fn from_postgres(look: &mut Look) -> Arrival {
 
 async fn from_jetstream(live: &mut Live) -> Arrival {
     match live {
-        Live::Attached { messages, .. } => Arrival::Message(messages.next().await),
-        Live::Attaching(messages) => Arrival::Attached(messages.await),
+        Live::Attached(news) => Arrival::News(news.recv().await),
+        Live::Attaching(listening) => Arrival::Attached(listening.await),
         Live::Detached { retry_at: Some(at) } => {
             sleep_until(*at).await;
             Arrival::TimeToAttach
@@ -412,25 +394,9 @@ async fn from_jetstream(live: &mut Live) -> Arrival {
     }
 }
 
-async fn subscribe(
-    jetstream: jetstream::Context,
-    pool: PgPool,
-    incarnation: Uuid,
-    name: String,
-    start_sequence: u64,
-) -> Result<Subscribed, BoxError> {
-    if let Some(mismatch) = stream::compare_copy(&jetstream, &pool, incarnation).await? {
-        return Ok(Err(mismatch));
-    }
-    let config = pull::Config {
-        description: Some(name),
-        deliver_policy: DeliverPolicy::ByStartSequence { start_sequence },
-        ack_policy: AckPolicy::None,
-        inactive_threshold: CONSUMER_IDLE,
-        memory_storage: true,
-        num_replicas: 1,
-        ..pull::Config::default()
-    };
-    let consumer = jetstream.create_consumer_on_stream(config, STREAM).await?;
-    Ok(Ok(consumer.stream().max_messages_per_batch(PULL_MESSAGES).heartbeat(HEARTBEAT).messages().await?))
+/// Listens to the stream once it is there, unless it isn't a copy of the log though it says so.
+async fn listen(subscription: Subscription, pool: PgPool, incarnation: Uuid) -> Result<Listening, BoxError> {
+    timeout(REQUEST_TIMEOUT, subscription.opened()).await.map_err(|_| "the stream can't be subscribed to")?;
+    let mismatch = stream::compare_copy(subscription.jetstream(), &pool, incarnation).await?;
+    Ok(mismatch.map_or_else(|| Ok(subscription.listen()), Err))
 }

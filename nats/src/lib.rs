@@ -12,8 +12,10 @@ pub mod feed;
 pub mod message;
 pub mod relay;
 pub mod stream;
+pub mod subscription;
 
 pub use config::{ACK_TIMEOUT, ConnectError, IN_FLIGHT_MAX, NatsConfig, REQUEST_TIMEOUT, SERVER_MIN, connect, is_connected, jetstream};
 pub use feed::{Feed, FeedError};
 pub use relay::{Relay, RelayState, RelayStatus};
 pub use stream::StreamOptions;
+pub use subscription::Subscription;

@@ -435,9 +435,17 @@ async fn read_ahead(
     mut wake: Option<watch::Receiver<u64>>,
     pages: mpsc::Sender<Result<Page, Interruption>>,
 ) {
+    // A connection of its own: one of the pool's is looked at before each use and tidied after it, two round trips more.
+    let mut connection = match pool.acquire().await {
+        Ok(connection) => connection.detach(),
+        Err(error) => {
+            let _ = pages.send(Err(StoreError::query("connect to read the log")(error).into())).await;
+            return;
+        }
+    };
     loop {
         let began = Instant::now();
-        let page = match checkpoint::read_on(&pool, &from, PAGE_EVENTS_MAX, None).await {
+        let page = match checkpoint::read_on(&mut connection, &from, PAGE_EVENTS_MAX, None).await {
             Ok(Ok(page)) => Ok(page),
             Ok(Err(mismatch)) => Err(Interruption::HistoryReplaced(mismatch)),
             Err(error) => Err(error.into()),

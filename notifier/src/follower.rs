@@ -1,10 +1,9 @@
 //! Reads the log in order and hands each event to the rooms and to the postman. One task per process; the only reader.
 
 use crate::{hub::Hub, limits, room::Ending, rooms::performance_of, tail::Tail};
-use async_nats::jetstream;
 use socketing_domain::event::{Recorded, StreamId};
 use socketing_event_store::{Checkpoint, DecodeError, RawEvent, StoreError, log};
-use socketing_nats::{Feed, FeedError};
+use socketing_nats::{Feed, FeedError, Subscription};
 use socketing_service::problem::chain;
 use std::sync::Arc;
 use tokio::time::sleep;
@@ -17,7 +16,7 @@ const READER: &str = "notifier";
 #[derive(Debug)]
 pub(crate) struct Follower {
     pub(crate) hub: Arc<Hub>,
-    pub(crate) jetstream: Option<jetstream::Context>,
+    pub(crate) subscription: Option<Subscription>,
     pub(crate) tail: Arc<Tail>,
 }
 
@@ -62,7 +61,7 @@ impl Follower {
         let head = log::head(pool).await?;
         let last = log::event_at(pool, head.position).await?;
         let from = last.map_or_else(|| Checkpoint::beginning(head.incarnation), |event| Checkpoint::after(&event, head.incarnation));
-        let feed = Feed::open(pool.clone(), self.jetstream.clone(), READER, &from).await?;
+        let feed = Feed::open(pool.clone(), self.subscription.clone(), READER, &from).await?;
         self.hub.seats.end_all(head.position);
         self.hub.line.end_all(head.position);
         self.tail.begin(head.position, head.incarnation);
@@ -71,7 +70,7 @@ impl Follower {
         Ok(feed)
     }
 
-    fn take(&self, batch: &[RawEvent]) {
+    fn take(&self, batch: &[Arc<RawEvent>]) {
         let Some(last) = batch.last() else { return };
         let events: Vec<Arc<Recorded>> = batch.iter().filter_map(|raw| self.read(raw)).map(Arc::new).collect();
         self.hub.seats.offer(&events, last.position);

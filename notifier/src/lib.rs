@@ -46,11 +46,11 @@ mod upgrade;
 pub use config::LiveArgs;
 pub use protocol::SUBPROTOCOL;
 
-use async_nats::jetstream;
 use follower::Follower;
 use hub::Hub;
 use postman::Postman;
 use socketing_event_store::{PgPool, log};
+use socketing_nats::Subscription;
 use socketing_service::{
     auth::Auth,
     health::{Finding, Health},
@@ -71,13 +71,13 @@ pub struct Notifier {
 /// Starts following the log. Without JetStream it reads Postgres alone; with it, it works just as well while NATS is away.
 /// Live connections are asked to reconnect when `shutdown` begins to drain; everything ends when it stops.
 #[must_use]
-pub fn start(pool: PgPool, jetstream: Option<jetstream::Context>, auth: Auth, args: &LiveArgs, shutdown: &Shutdown) -> Notifier {
+pub fn start(pool: PgPool, subscription: Option<Subscription>, auth: Auth, args: &LiveArgs, shutdown: &Shutdown) -> Notifier {
     let stop = shutdown.stop().clone();
     let hub = Arc::new(Hub::new(pool.clone(), auth.clone(), args, shutdown.draining().clone(), stop.clone()));
     hub.tasks.spawn(Arc::clone(&hub.presence).keep(pool.clone(), stop.clone()));
     let tail = Arc::new(Tail::default());
     let postman = Postman::new(pool, Arc::clone(&hub.mailboxes), hub.delivered.clone(), Arc::clone(&tail));
-    let follower = Follower { hub: Arc::clone(&hub), jetstream, tail };
+    let follower = Follower { hub: Arc::clone(&hub), subscription, tail };
     hub.tasks.spawn(follower.run(stop.clone()));
     hub.tasks.spawn(postman.run(stop.clone()));
     hub.tasks.spawn(hub.sessions.clone().watch(auth, stop));

@@ -7,7 +7,7 @@ use crate::plans::Plans;
 use crate::progress::Progress;
 use crate::query::Api;
 use crate::runner::Runner;
-use async_nats::jetstream;
+use socketing_nats::Subscription;
 use socketing_service::auth::Auth;
 use socketing_service::health::Health;
 use sqlx::postgres::PgPool;
@@ -22,7 +22,7 @@ pub struct Parts {
     /// The log's and the read models' database. Each projection that runs here takes one connection of its own besides.
     pub pool: PgPool,
     /// Where fresh events come from; without it, they come from Postgres, a little later.
-    pub jetstream: Option<jetstream::Context>,
+    pub subscription: Option<Subscription>,
     /// Who is asking.
     pub auth: Auth,
     /// Its options.
@@ -43,7 +43,8 @@ impl Projections {
     #[must_use]
     pub fn start(parts: Parts, stop: &CancellationToken, tasks: &TaskTracker) -> Projections {
         let (plans, progress) = (Arc::new(Plans::default()), Progress::default());
-        let runner = Runner { pool: parts.pool.clone(), jetstream: parts.jetstream, progress: progress.clone(), owner: Uuid::now_v7() };
+        let runner =
+            Runner { pool: parts.pool.clone(), subscription: parts.subscription, progress: progress.clone(), owner: Uuid::now_v7() };
         for projection in models::all(&plans) {
             tasks.spawn(runner.clone().run(projection, stop.clone()));
         }

@@ -2,7 +2,6 @@
 
 use crate::within;
 use anyhow::{Context as _, Result, anyhow, bail};
-use async_nats::jetstream;
 use axum::Router;
 use futures::{SinkExt, StreamExt};
 use serde_json::{Value, json};
@@ -11,6 +10,7 @@ use socketing_domain::unit::UnitId;
 use socketing_domain::{AccountId, PerformanceId, SeatIndex, performance};
 use socketing_event_store::load::unit_events;
 use socketing_event_store::{PgPool, log};
+use socketing_nats::Subscription;
 use socketing_notifier::{LiveArgs, Notifier};
 use socketing_service::auth::{Auth, Origins};
 use socketing_service::config::SessionArgs;
@@ -57,19 +57,19 @@ impl TestLive {
     ///
     /// # Errors
     /// If any part of it can't start.
-    pub async fn start(pool: &PgPool, jetstream: Option<jetstream::Context>) -> Result<TestLive> {
-        TestLive::start_with(pool, jetstream, LiveOptions::default()).await
+    pub async fn start(pool: &PgPool, subscription: Option<Subscription>) -> Result<TestLive> {
+        TestLive::start_with(pool, subscription, LiveOptions::default()).await
     }
 
     /// Starts one with options of its own.
     ///
     /// # Errors
     /// If any part of it can't start.
-    pub async fn start_with(pool: &PgPool, jetstream: Option<jetstream::Context>, options: LiveOptions) -> Result<TestLive> {
+    pub async fn start_with(pool: &PgPool, subscription: Option<Subscription>, options: LiveOptions) -> Result<TestLive> {
         let shutdown = Shutdown::default();
         let session = SessionArgs { session_hours: 1 };
         let auth = Auth::start(pool, &session, Origins::default(), shutdown.stop().clone()).await?;
-        let notifier = socketing_notifier::start(pool.clone(), jetstream, auth.clone(), &options.args, &shutdown);
+        let notifier = socketing_notifier::start(pool.clone(), subscription, auth.clone(), &options.args, &shutdown);
         within("the notifier begins", notifier.begun()).await;
         let socket = TcpSocket::new_v4()?;
         if let Some(bytes) = options.send_buffer_bytes {

@@ -3,7 +3,7 @@
 use crate::{TestProcess, required};
 use async_nats::Client;
 use rand::Rng;
-use socketing_nats::{NatsConfig, connect};
+use socketing_nats::{NatsConfig, Subscription, connect, jetstream};
 use std::fs;
 use std::io::{BufRead, BufReader};
 use std::net::{Ipv4Addr, TcpListener, TcpStream};
@@ -61,6 +61,11 @@ impl TestNats {
     /// A client of the reader's user.
     pub async fn reader(&self) -> Client {
         self.client("reader", &self.url).await
+    }
+
+    /// What a process of readers subscribes with.
+    pub async fn subscription(&self) -> Subscription {
+        Subscription::start(jetstream(&self.reader().await))
     }
 
     /// A client of the relay's user.

@@ -68,14 +68,14 @@ impl TestReading {
     /// # Panics
     /// If they can't be started.
     pub async fn start(db: &TestDb, nats: Option<&TestNats>) -> TestReading {
-        let jetstream = match nats {
-            Some(nats) => Some(socketing_nats::jetstream(&nats.reader().await)),
+        let subscription = match nats {
+            Some(nats) => Some(nats.subscription().await),
             None => None,
         };
         let tokens = Tokens::load_or_create(&db.pool).await.expect("load the key of tokens");
         let auth = Auth::new(tokens.clone(), Revocations::default(), Origins::new(Vec::new()), Duration::from_secs(3_600));
         let (stop, tasks) = (CancellationToken::new(), TaskTracker::new());
-        let parts = Parts { pool: db.pool.clone(), jetstream, auth: auth.clone(), args: ProjectionArgs { projection_lag: 1_000 } };
+        let parts = Parts { pool: db.pool.clone(), subscription, auth: auth.clone(), args: ProjectionArgs { projection_lag: 1_000 } };
         let projections = Projections::start(parts, &stop, &tasks);
         let url = TestReading::serve(&projections, &stop, &tasks).await;
         TestReading { projections, url, auth, tokens, client: reqwest::Client::new(), stop, tasks, pool: db.pool.clone() }

@@ -3,7 +3,6 @@
 use crate::commands::serve::{Role, ServeArgs};
 use crate::failure::{Exit, Failure};
 use anyhow::Context as _;
-use async_nats::jetstream;
 use socketing_command_api::executor::Executor;
 use socketing_command_api::http::Api;
 use socketing_command_api::plans::PlanStore;
@@ -11,7 +10,7 @@ use socketing_command_api::{processes, retention, snapshots};
 use socketing_domain::SystemClock;
 use socketing_domain::unit::SHARDS;
 use socketing_event_store::PgPool;
-use socketing_nats::{NatsConfig, Relay, RelayState, RelayStatus, StreamOptions};
+use socketing_nats::{NatsConfig, Relay, RelayState, RelayStatus, StreamOptions, Subscription};
 use socketing_notifier::Notifier;
 use socketing_projections::Projections;
 use socketing_service::auth::Auth;
@@ -44,7 +43,7 @@ pub(crate) struct Parts {
 /// The write side.
 struct Commands {
     pool: PgPool,
-    jetstream: jetstream::Context,
+    subscription: Subscription,
     executor: Executor,
     api: Api,
     processes: Background,
@@ -69,21 +68,21 @@ impl Parts {
     pub(crate) async fn start(args: &ServeArgs, pool: &PgPool, address: SocketAddr, shutdown: &Shutdown) -> anyhow::Result<Parts> {
         let nats_url = args.nats.url().map_err(|error| Failure::new(Exit::Usage, "don't know the NATS server").because(error))?;
         let nats = nats(nats_url.expose(), "socketing").await?;
-        let jetstream = socketing_nats::jetstream(&nats);
+        let subscription = Subscription::start(socketing_nats::jetstream(&nats));
         let auth =
             Auth::start(pool, &args.session, args.http.origins(), shutdown.stop().clone()).await.context("starting authentication")?;
         let commands = match args.role.has(Role::CommandApi) {
             true => {
                 let relay_url = args.nats_relay_url.as_deref().unwrap_or(nats_url.expose());
-                Some(Commands::start(args, pool, &auth, &jetstream, relay_url, address, shutdown).await?)
+                Some(Commands::start(args, pool, &auth, &subscription, relay_url, address, shutdown).await?)
             }
             false => None,
         };
-        let projections = args.role.has(Role::Projections).then(|| Reading::start(args, pool, &auth, &jetstream));
+        let projections = args.role.has(Role::Projections).then(|| Reading::start(args, pool, &auth, &subscription));
         let notifier = args
             .role
             .has(Role::Notifier)
-            .then(|| socketing_notifier::start(pool.clone(), Some(jetstream.clone()), auth.clone(), &args.live, shutdown));
+            .then(|| socketing_notifier::start(pool.clone(), Some(subscription), auth.clone(), &args.live, shutdown));
         Ok(Parts { commands, projections, notifier, nats })
     }
 
@@ -144,7 +143,7 @@ impl Commands {
         args: &ServeArgs,
         pool: &PgPool,
         auth: &Auth,
-        jetstream: &jetstream::Context,
+        subscription: &Subscription,
         relay_url: &str,
         address: SocketAddr,
         shutdown: &Shutdown,
@@ -165,7 +164,7 @@ impl Commands {
         let processes = Background::new();
         let (stop, managers) = (processes.stop.clone(), executor.clone());
         let grace = Duration::from_secs(args.command_api.away_seconds.into());
-        processes.tasks.spawn(processes::run(pool.clone(), Some(jetstream.clone()), managers, payments, grace, stop.clone()));
+        processes.tasks.spawn(processes::run(pool.clone(), Some(subscription.clone()), managers, payments, grace, stop.clone()));
         processes.tasks.spawn(snapshots::run(pool.clone(), args.command_api.snapshot_events, stop.clone()));
         processes.tasks.spawn(retention::run(pool.clone(), args.command_api.outcome_days, stop));
         let options = StreamOptions { replicas: args.nats_replicas as usize, window_bytes: args.nats_window_bytes };
@@ -173,7 +172,7 @@ impl Commands {
         let relay = Relay::new(pool.clone(), &client, options, Some(executor.committed()));
         let (relayed, relaying) = (relay.status(), Background::new());
         relaying.tasks.spawn(relay.run(relaying.stop.clone()));
-        Ok(Commands { pool: pool.clone(), jetstream: jetstream.clone(), executor, api, processes, relay: relaying, relayed })
+        Ok(Commands { pool: pool.clone(), subscription: subscription.clone(), executor, api, processes, relay: relaying, relayed })
     }
 
     fn health(&self, health: Health) -> Health {
@@ -183,10 +182,10 @@ impl Commands {
             let detail = format!("{here} of {SHARDS} here, {elsewhere} at other nodes");
             async move { if here + elsewhere > 0 { Ok(detail) } else { Err(detail) } }
         });
-        let (pool, jetstream) = (self.pool.clone(), self.jetstream.clone());
+        let (pool, subscription) = (self.pool.clone(), self.subscription.clone());
         let health = health.check("processes", move || {
-            let (pool, jetstream) = (pool.clone(), jetstream.clone());
-            async move { processes::standing(&pool, &jetstream).await }
+            let (pool, subscription) = (pool.clone(), subscription.clone());
+            async move { processes::standing(&pool, &subscription).await }
         });
         health.measure("relay", move || {
             let status = relayed.borrow().clone();
@@ -227,11 +226,11 @@ async fn publish_the_rest(mut relayed: watch::Receiver<RelayStatus>, committed: 
 }
 
 impl Reading {
-    fn start(args: &ServeArgs, pool: &PgPool, auth: &Auth, jetstream: &jetstream::Context) -> Reading {
+    fn start(args: &ServeArgs, pool: &PgPool, auth: &Auth, subscription: &Subscription) -> Reading {
         let runners = Background::new();
         let parts = socketing_projections::Parts {
             pool: pool.clone(),
-            jetstream: Some(jetstream.clone()),
+            subscription: Some(subscription.clone()),
             auth: auth.clone(),
             args: args.projections.clone(),
         };

@@ -4,7 +4,7 @@
 
 use super::intent::Intent;
 use super::steps::StepError;
-use super::{NAME, PACE, UNDER_WAY_MAX, Workers, complain, queue};
+use super::{CHECKPOINT_EVERY, NAME, UNDER_WAY_MAX, Workers, complain, queue};
 use futures::stream::FuturesUnordered;
 use futures::{FutureExt, StreamExt};
 use socketing_event_store::{Checkpoint, StoreError, checkpoint};
@@ -69,7 +69,7 @@ pub(super) async fn carry_out(
             () = tokio::time::sleep_until(store_at), if settled.is_some() => {
                 if let Some(next) = settled.take() {
                     checkpoint::store(&mut connection, NAME, at.position, &next).await?;
-                    (at, store_at) = (next, Instant::now() + PACE);
+                    (at, store_at) = (next, Instant::now() + CHECKPOINT_EVERY);
                 }
             }
             else => return Ok(()), // nobody reads the log any more

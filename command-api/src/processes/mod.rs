@@ -19,7 +19,6 @@ pub(crate) use seeds::kept as kept_seed;
 use crate::executor::Executor;
 use crate::payments::Payments;
 use crate::payments::card::CardProvider;
-use async_nats::jetstream::Context as Jetstream;
 use at_once::Batch;
 use futures::StreamExt;
 use futures::stream::FuturesUnordered;
@@ -27,7 +26,7 @@ use intent::{Intent, Lane};
 use queue::Queued;
 use socketing_event_store::singleton::Lease;
 use socketing_event_store::{Checkpoint, PgPool, StoreError, checkpoint, log};
-use socketing_nats::Feed;
+use socketing_nats::{Feed, Subscription};
 use socketing_service::problem::chain;
 use sqlx::{Connection, PgConnection};
 use std::collections::HashSet;
@@ -50,9 +49,11 @@ const UNDER_WAY_MAX: usize = 256;
 const REFILL_PART: usize = 4;
 /// How often intents that were put off are looked for.
 const LOOK_EVERY: Duration = Duration::from_millis(500);
-/// The pause after a batch from which nothing follows, and between two moves of the checkpoint: at an opening most of the
-/// log is such, and isn't worth a transaction for each commit.
+/// The pause after a batch from which nothing follows: at an opening most of the log is such, and isn't worth a look for each
+/// commit.
 const PACE: Duration = Duration::from_millis(5);
+/// The pause between two moves of the checkpoint: what a crash has carried out once more, to no effect.
+const CHECKPOINT_EVERY: Duration = Duration::from_millis(100);
 /// The pause after a failure, before the follower starts over.
 const PAUSE: Duration = Duration::from_secs(1);
 
@@ -63,7 +64,7 @@ const UNPROVIDED_MAX: usize = 8;
 /// Who has no page open for `grace` is sent away from the inside.
 pub async fn run(
     pool: PgPool,
-    jetstream: Option<Jetstream>,
+    subscription: Option<Subscription>,
     executor: Executor,
     payments: Payments,
     grace: Duration,
@@ -85,7 +86,7 @@ pub async fn run(
             tokio::select! {
                 () = stopping.cancelled() => None,
                 lost = lease.keep(&pool) => Some(lost.into()),
-                failed = follow(&pool, jetstream.clone(), &terms, own, &added.card) => failed.err(),
+                failed = follow(&pool, subscription.clone(), &terms, own, &added.card) => failed.err(),
                 failed = absent::watch(&pool, grace, &added.own) => failed.err().map(Into::into),
                 failed = own.work() => failed.err().map(Into::into),
                 failed = cards.work() => failed.err().map(Into::into),
@@ -106,11 +107,11 @@ pub async fn run(
 ///
 /// # Errors
 /// Why they stand still, or that the database can't be asked.
-pub async fn standing(pool: &PgPool, jetstream: &Jetstream) -> Result<String, String> {
+pub async fn standing(pool: &PgPool, subscription: &Subscription) -> Result<String, String> {
     let told = |error: StoreError| chain(&error);
     let Some(at) = checkpoint::load(pool, NAME).await.map_err(told)? else { return Ok("nothing has happened yet".to_owned()) };
     let head = log::head(pool).await.map_err(told)?.position;
-    match Feed::mismatch(pool, Some(jetstream), &at).await.map_err(told)? {
+    match Feed::mismatch(pool, Some(subscription), &at).await.map_err(told)? {
         None => Ok(format!("at {}, {} events behind", at.position, head.saturating_sub(at.position))),
         Some(mismatch) => Err(format!("stand still at {} in another history of the log: {mismatch}", at.position)),
     }
@@ -119,7 +120,7 @@ pub async fn standing(pool: &PgPool, jetstream: &Jetstream) -> Result<String, St
 /// Turns events into intents, in order, and has them carried out.
 async fn follow(
     pool: &PgPool,
-    jetstream: Option<Jetstream>,
+    subscription: Option<Subscription>,
     lease: &Lease,
     own: Workers<'_>,
     added: &Notify,
@@ -128,7 +129,7 @@ async fn follow(
         Some(checkpoint) => checkpoint,
         None => Checkpoint::beginning(log::head(pool).await?.incarnation),
     };
-    let feed = Feed::open(pool.clone(), jetstream, NAME, &at).await?;
+    let feed = Feed::open(pool.clone(), subscription, NAME, &at).await?;
     let feed = feed.only(Intent::CAUSES).woken_by(own.executor.committed());
     let (batches, taken) = mpsc::channel(at_once::BATCHES_MAX);
     let (incarnation, moves_checkpoint) = (at.incarnation, connect(pool).await?);

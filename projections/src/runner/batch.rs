@@ -9,6 +9,7 @@ use sqlx::Connection;
 use sqlx::postgres::PgConnection;
 use std::collections::HashSet;
 use std::error::Error;
+use std::sync::Arc;
 
 /// Characters of an error that are kept with a parked event: a sentence and its causes.
 const ERROR_CHARS_MAX: usize = 1_000;
@@ -40,7 +41,7 @@ pub(super) async fn apply_at_once(
     projection: &dyn Projection,
     at: &Checkpoint,
     to: &Checkpoint,
-    events: &[RawEvent],
+    events: &[Arc<RawEvent>],
 ) -> Result<Applied, RunError> {
     let model = projection.model();
     let relevant: Vec<&RawEvent> = relevant(projection, events).collect();
@@ -75,7 +76,7 @@ pub(super) async fn apply_one_by_one(
     projection: &dyn Projection,
     at: &Checkpoint,
     to: &Checkpoint,
-    events: &[RawEvent],
+    events: &[Arc<RawEvent>],
 ) -> Result<(), RunError> {
     let model = projection.model();
     let mut tx = connection.begin().await.map_err(RunError::database("begin a batch"))?;
@@ -117,9 +118,9 @@ pub(super) async fn handle_one(
 }
 
 /// The events of streams that the projection reads, in order.
-fn relevant<'a>(projection: &dyn Projection, events: &'a [RawEvent]) -> impl Iterator<Item = &'a RawEvent> {
+fn relevant<'a>(projection: &dyn Projection, events: &'a [Arc<RawEvent>]) -> impl Iterator<Item = &'a RawEvent> {
     let streams = projection.streams();
-    events.iter().filter(move |event| streams.contains(&event.aggregate_type.as_str()))
+    events.iter().map(Arc::as_ref).filter(move |event| streams.contains(&event.aggregate_type.as_str()))
 }
 
 /// Reads the events of streams that aren't parked. One that can't be read parks its stream.

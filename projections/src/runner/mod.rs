@@ -14,12 +14,11 @@ pub use standing::{rebuild, rebuild_all};
 
 use crate::progress::Progress;
 use crate::projection::{HandlerError, Model, Projection};
-use async_nats::jetstream;
 use batch::Applied;
 use socketing_event_store::checkpoint::Mismatch;
 use socketing_event_store::singleton::Lease;
 use socketing_event_store::{Checkpoint, PgPool, RawEvent, StoreError};
-use socketing_nats::{Feed, FeedError};
+use socketing_nats::{Feed, FeedError, Subscription};
 use sqlx::postgres::PgConnection;
 use std::error::Error;
 use std::sync::Arc;
@@ -101,7 +100,7 @@ pub struct Runner {
     /// The log's and the read models' database.
     pub pool: PgPool,
     /// Where fresh events come from; without it, they come from Postgres, a little later.
-    pub jetstream: Option<jetstream::Context>,
+    pub subscription: Option<Subscription>,
     /// Told of every commit.
     pub progress: Progress,
     /// Names this process in leases.
@@ -172,7 +171,7 @@ impl Runner {
         let model = projection.model();
         let mut connection = self.connect().await?;
         let mut at = standing::prepare(&mut connection, projection).await?;
-        let mut feed = Feed::open(self.pool.clone(), self.jetstream.clone(), model.reader(), &at).await?;
+        let mut feed = Feed::open(self.pool.clone(), self.subscription.clone(), model.reader(), &at).await?;
         standing::clear_alarm(&mut connection, model).await?;
         parked::retry_all(&self.pool, &mut connection, projection).await?;
         self.progress.own(model, at.position);
@@ -208,7 +207,7 @@ pub(crate) async fn apply(
     connection: &mut PgConnection,
     projection: &dyn Projection,
     at: &Checkpoint,
-    events: &[RawEvent],
+    events: &[Arc<RawEvent>],
 ) -> Result<Checkpoint, RunError> {
     let Some(last) = events.last() else { return Ok(at.clone()) };
     let to = Checkpoint::after(last, at.incarnation);

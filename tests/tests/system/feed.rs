@@ -7,22 +7,23 @@ use socketing_domain::{AccountId, PartyId, PerformanceId, party};
 use socketing_event_store::checkpoint::Mismatch;
 use socketing_event_store::{Checkpoint, PgPool, log};
 use socketing_nats::stream::{self, STREAM};
-use socketing_nats::{Feed, FeedError, NatsConfig, StreamOptions, connect, jetstream, message};
+use socketing_nats::{Feed, FeedError, NatsConfig, StreamOptions, Subscription, connect, jetstream, message};
 use socketing_tests::{TestDb, TestLog, TestNats, TestRelay, eventually, within};
 use std::fs;
 
 /// A feed from the log's beginning, and what it has brought so far.
 struct Reader {
     feed: Feed,
+    subscription: Option<Subscription>,
     seen: u64,
     pool: PgPool,
 }
 
 impl Reader {
-    async fn open(db: &TestDb, jetstream: Option<Context>) -> Result<Reader> {
+    async fn open(db: &TestDb, subscription: Option<Subscription>) -> Result<Reader> {
         let beginning = Checkpoint::beginning(log::head(&db.pool).await?.incarnation);
-        let feed = Feed::open(db.pool.clone(), jetstream, "test", &beginning).await?;
-        Ok(Reader { feed, seen: 0, pool: db.pool.clone() })
+        let feed = Feed::open(db.pool.clone(), subscription.clone(), "test", &beginning).await?;
+        Ok(Reader { feed, subscription, seen: 0, pool: db.pool.clone() })
     }
 
     /// Reads up to exactly `position`, checking that nothing is missing, repeated or altered.
@@ -54,7 +55,8 @@ impl Reader {
 
     /// Lets the feed run until it reads from JetStream.
     async fn attaches(&mut self, jetstream: &Context) -> Result<()> {
-        self.idles_until("the feed has a consumer", async || consumers(jetstream).await == 1).await
+        let subscription = self.subscription.clone().context("a subscription")?;
+        self.idles_until("the feed reads JetStream", async || subscription.feeds() == 1 && consumers(jetstream).await == 1).await
     }
 }
 
@@ -68,7 +70,7 @@ async fn everything_arrives_once_and_in_order() -> Result<()> {
     let mut log = TestLog::new(&db.pool).await;
     let _relay = TestRelay::start(&db, &nats).await;
     let before = log.fill(2_500).await;
-    let mut reader = Reader::open(&db, Some(jetstream(&nats.reader().await))).await?;
+    let mut reader = Reader::open(&db, Some(nats.subscription().await)).await?;
     reader.reads_to(before).await?;
     for _ in 0..20 {
         let position = log.fill(37).await;
@@ -93,7 +95,7 @@ async fn fresh_events_come_from_jetstream_though_postgres_is_stuck() -> Result<(
     let mut log = TestLog::new(&db.pool).await;
     let relay = jetstream(&nats.relay().await);
     eventually("there is a stream", || async { stream::prepare(&relay, &db.pool, &StreamOptions::default(), None).await.is_ok() }).await;
-    let mut reader = Reader::open(&db, Some(jetstream(&nats.reader().await))).await?;
+    let mut reader = Reader::open(&db, Some(nats.subscription().await)).await?;
     reader.attaches(&relay).await?;
 
     log.fill(20).await;
@@ -149,7 +151,7 @@ async fn what_the_stream_has_not_got_comes_from_postgres() -> Result<()> {
     let mut log = TestLog::new(&db.pool).await;
     let relay = jetstream(&nats.relay().await);
     eventually("there is a stream", || async { stream::prepare(&relay, &db.pool, &StreamOptions::default(), None).await.is_ok() }).await;
-    let mut reader = Reader::open(&db, Some(jetstream(&nats.reader().await))).await?;
+    let mut reader = Reader::open(&db, Some(nats.subscription().await)).await?;
     reader.attaches(&relay).await?;
     // Never published: silence.
     let silent = log.fill(30).await;
@@ -161,20 +163,51 @@ async fn what_the_stream_has_not_got_comes_from_postgres() -> Result<()> {
     reader.reads_to(next).await
 }
 
-/// The window moves on before a slow reader has got everything: what it gets next is beyond a gap.
+/// More arrives than is kept for a feed that is busy: what it gets next is beyond a gap.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_gap_is_filled_from_postgres() -> Result<()> {
     let (db, nats) = (TestDb::new().await, TestNats::start().await);
     let mut log = TestLog::new(&db.pool).await;
-    let options = StreamOptions { window_bytes: 64 * 1024, ..StreamOptions::default() };
-    let mut relay = TestRelay::start_with(&db, &nats, options).await;
+    let mut relay = TestRelay::start(&db, &nats).await;
     relay.has_published(0).await;
-    let operator = jetstream(&nats.relay().await);
-    let mut reader = Reader::open(&db, Some(jetstream(&nats.reader().await))).await?;
-    reader.attaches(&operator).await?;
-    let position = log.fill(6_000).await;
+    let (operator, subscription) = (jetstream(&nats.relay().await), nats.subscription().await);
+    let mut busy = Reader::open(&db, Some(subscription.clone())).await?;
+    busy.attaches(&operator).await?;
+    let mut quick = Reader::open(&db, Some(subscription)).await?;
+    let mut position = 0;
+    for _ in 0..20 {
+        position = log.fill(500).await;
+        quick.reads_to(position).await?;
+    }
     relay.has_published(position).await;
-    reader.reads_to(position).await
+    busy.reads_to(position).await?;
+    let next = log.fill(10).await;
+    busy.reads_to(next).await
+}
+
+/// However many read in a process, and whenever they begin, the server sends each message once.
+#[tokio::test(flavor = "multi_thread")]
+async fn the_feeds_of_a_process_share_one_consumer() -> Result<()> {
+    let (db, nats) = (TestDb::new().await, TestNats::start().await);
+    let mut log = TestLog::new(&db.pool).await;
+    let _relay = TestRelay::start(&db, &nats).await;
+    let (operator, subscription) = (jetstream(&nats.relay().await), nats.subscription().await);
+    let mut readers = Vec::new();
+    for count in 1..=4 {
+        let mut reader = Reader::open(&db, Some(subscription.clone())).await?;
+        let before = log.fill(20).await;
+        reader.reads_to(before).await?;
+        reader.idles_until("it reads JetStream", async || subscription.feeds() == count).await?;
+        readers.push(reader);
+        let position = log.fill(30).await;
+        for reader in &mut readers {
+            reader.reads_to(position).await?;
+        }
+        assert_eq!(consumers(&operator).await, 1);
+    }
+    drop(readers);
+    assert_eq!(subscription.feeds(), 0);
+    Ok(())
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -183,7 +216,7 @@ async fn an_outage_of_nats_is_bridged() -> Result<()> {
     let mut log = TestLog::new(&db.pool).await;
     let mut relay = TestRelay::start(&db, &nats).await;
     let operator = jetstream(&nats.relay().await);
-    let mut reader = Reader::open(&db, Some(jetstream(&nats.reader().await))).await?;
+    let mut reader = Reader::open(&db, Some(nats.subscription().await)).await?;
     for _ in 0..3 {
         let before = log.fill(50).await;
         reader.reads_to(before).await?;
@@ -204,7 +237,7 @@ async fn a_reader_ahead_of_a_lost_tail_sees_nothing_twice() -> Result<()> {
     let (db, mut nats) = (TestDb::new().await, TestNats::start().await);
     let mut log = TestLog::new(&db.pool).await;
     let mut relay = TestRelay::start(&db, &nats).await;
-    let mut reader = Reader::open(&db, Some(jetstream(&nats.reader().await))).await?;
+    let mut reader = Reader::open(&db, Some(nats.subscription().await)).await?;
     let kept = log.fill(300).await;
     relay.has_published(kept).await;
     reader.reads_to(kept).await?;
@@ -229,7 +262,7 @@ async fn a_reader_ahead_of_an_emptied_stream_goes_on() -> Result<()> {
     let mut log = TestLog::new(&db.pool).await;
     let mut relay = TestRelay::start(&db, &nats).await;
     let operator = jetstream(&nats.relay().await);
-    let mut reader = Reader::open(&db, Some(jetstream(&nats.reader().await))).await?;
+    let mut reader = Reader::open(&db, Some(nats.subscription().await)).await?;
     let before = log.fill(300).await;
     reader.reads_to(before).await?;
     nats.kill();
@@ -257,7 +290,7 @@ async fn a_damaged_block_reaches_nobody() -> Result<()> {
     bytes[middle] ^= 0xff;
     fs::write(&block, bytes)?;
     nats.restart();
-    let mut reader = Reader::open(&db, Some(jetstream(&nats.reader().await))).await?;
+    let mut reader = Reader::open(&db, Some(nats.subscription().await)).await?;
     reader.reads_to(before).await?;
     let after = log.fill(300).await;
     relay.has_published(after).await;
@@ -270,7 +303,7 @@ async fn services_start_while_nats_is_down_or_not_configured() -> Result<()> {
     let db = TestDb::new().await;
     let mut log = TestLog::new(&db.pool).await;
     let nowhere = connect(&NatsConfig { url: "nats://127.0.0.1:1".into(), name: "test".into() }).await?;
-    let mut down = Reader::open(&db, Some(jetstream(&nowhere))).await?;
+    let mut down = Reader::open(&db, Some(Subscription::start(jetstream(&nowhere)))).await?;
     let mut without = Reader::open(&db, None).await?;
     for _ in 0..3 {
         let position = log.fill(1_500).await;
@@ -285,7 +318,7 @@ async fn a_cancelled_call_loses_nothing() -> Result<()> {
     let (db, nats) = (TestDb::new().await, TestNats::start().await);
     let mut log = TestLog::new(&db.pool).await;
     let _relay = TestRelay::start(&db, &nats).await;
-    let mut reader = Reader::open(&db, Some(jetstream(&nats.reader().await))).await?;
+    let mut reader = Reader::open(&db, Some(nats.subscription().await)).await?;
     for count in [1, 500, 3, 700, 20] {
         let position = log.fill(count).await;
         while reader.seen < position {
@@ -318,7 +351,7 @@ async fn another_history_ends_the_feed() -> Result<()> {
     let mut log = TestLog::new(&db.pool).await;
     let mut relay = TestRelay::start(&db, &nats).await;
     let operator = jetstream(&nats.relay().await);
-    let mut live = Reader::open(&db, Some(jetstream(&nats.reader().await))).await?;
+    let mut live = Reader::open(&db, Some(nats.subscription().await)).await?;
     let mut polling = Reader::open(&db, None).await?;
     let position = log.fill(20).await;
     live.reads_to(position).await?;
@@ -368,7 +401,7 @@ async fn a_stream_of_another_history_is_not_read() -> Result<()> {
         .execute(&db.pool)
         .await?;
     let mut log = TestLog::new(&db.pool).await;
-    let mut reader = Reader::open(&db, Some(jetstream(&nats.reader().await))).await?;
+    let mut reader = Reader::open(&db, Some(nats.subscription().await)).await?;
     reader.reads_to(10).await?;
     for _ in 0..5 {
         let position = log.fill(7).await;

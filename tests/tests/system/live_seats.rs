@@ -9,7 +9,6 @@ use socketing_domain::show::Policies;
 use socketing_domain::unit::Command;
 use socketing_domain::{AccountId, HoldId, PerformanceId, SeatIndex, ShowId, Timestamp, performance};
 use socketing_event_store::{PgPool, log};
-use socketing_nats::jetstream;
 use socketing_tests::live::{LiveClient, LiveOptions, SeatHistory, SeatMapView, TestLive};
 use socketing_tests::stage::Stage;
 use socketing_tests::{TestDb, TestLog, TestNats, TestRelay, within};
@@ -103,7 +102,7 @@ async fn a_map_is_the_fold_of_the_log_at_each_position_also_across_reconnects_to
     let stage = Arc::new(Stage::new(10, 6, roomy()).await?);
     let nats = TestNats::start().await;
     let relay = TestRelay::start(&stage.db, &nats).await;
-    let stream = jetstream(&nats.reader().await);
+    let stream = nats.subscription().await;
     let instances = [TestLive::start(&stage.db.pool, Some(stream)).await?, TestLive::start(&stage.db.pool, None).await?];
     let stop = Arc::new(AtomicBool::new(false));
     let fans: Vec<_> = (0..8).map(|seed| tokio::spawn(bustle(Arc::clone(&stage), Arc::clone(&stop), seed))).collect();
@@ -272,7 +271,7 @@ async fn maps_go_on_while_nats_is_away() -> Result<()> {
     let mut hall = Hall::new(20).await;
     let mut nats = TestNats::start().await;
     let mut relay = TestRelay::start(&hall.db, &nats).await;
-    let live = TestLive::start(&hall.db.pool, Some(jetstream(&nats.reader().await))).await?;
+    let live = TestLive::start(&hall.db.pool, Some(nats.subscription().await)).await?;
     let mut client = live.connect().await?;
     client.subscribe(1, "seats", hall.performance, None).await?;
     let mut view = SeatMapView::default();

@@ -82,7 +82,7 @@ struct Running {
 impl Running {
     fn start(pool: &PgPool, projection: Arc<dyn Projection>) -> Running {
         let (progress, stop, model) = (Progress::default(), CancellationToken::new(), projection.model());
-        let runner = Runner { pool: pool.clone(), jetstream: None, progress: progress.clone(), owner: Uuid::now_v7() };
+        let runner = Runner { pool: pool.clone(), subscription: None, progress: progress.clone(), owner: Uuid::now_v7() };
         Running { task: tokio::spawn(runner.run(projection, stop.clone())), progress, model, stop }
     }
 
