@@ -94,8 +94,9 @@ enum Live {
     Detached { retry_at: Option<Instant> },
     /// Asking whether the stream is a copy of the log.
     Attaching(BoxFuture<'static, Result<Listening, BoxError>>),
-    /// Messages arrive.
-    Attached(broadcast::Receiver<News>),
+    /// Messages arrive. One from beyond a gap waits here until Postgres has filled it, and those behind it with the
+    /// subscription: if they were let go meanwhile, then while much happens there would always be a next gap.
+    Attached { news: broadcast::Receiver<News>, ahead: Option<Arc<RawEvent>> },
 }
 
 /// How the feed stands with Postgres.
@@ -216,7 +217,7 @@ impl Feed {
 
     async fn arrival(&mut self) -> Arrival {
         // After a failure the next look has its time.
-        let waits = !matches!(self.live, Live::Attached(_)) && matches!(self.look, Look::At(_)) && !self.store_away;
+        let waits = !matches!(self.live, Live::Attached { .. }) && matches!(self.look, Look::At(_)) && !self.store_away;
         let (seen, again_at) = (self.next - 1, self.looked_at + wake::PACE);
         let (look, live, committed) = (&mut self.look, &mut self.live, &mut self.committed);
         let arrival = tokio::select! {
@@ -237,7 +238,7 @@ impl Feed {
         while let Some(news) = next {
             self.take(news);
             next = match &mut self.live {
-                Live::Attached(news) if self.ready.len() < max => news.try_recv().ok(),
+                Live::Attached { news, ahead: None } if self.ready.len() < max => news.try_recv().ok(),
                 _ => None,
             };
         }
@@ -253,7 +254,14 @@ impl Feed {
             return self.distrust(&"a message of another history");
         }
         self.reached = self.reached.max(event.position);
+        self.take_event(event);
+    }
+
+    fn take_event(&mut self, event: Arc<RawEvent>) {
         if event.position > self.next {
+            if let Live::Attached { ahead, .. } = &mut self.live {
+                *ahead = Some(event);
+            }
             self.look_now();
         } else if event.position == self.next {
             self.next += 1;
@@ -312,11 +320,16 @@ impl Feed {
             self.ready.push_back(Arc::new(event));
         }
         self.after_look(more, self.next > wanted_from);
+        if let Live::Attached { ahead, .. } = &mut self.live
+            && let Some(event) = ahead.take()
+        {
+            self.take_event(event); // the gap may be longer than a page, or younger than this look
+        }
         Ok(())
     }
 
     fn after_look(&mut self, more: bool, found: bool) {
-        let attached = matches!(self.live, Live::Attached(_));
+        let attached = matches!(self.live, Live::Attached { .. });
         self.look_later(match (more, found || !attached) {
             (true, _) => Duration::ZERO,
             (false, true) => POLL,     // JetStream is behind, or away
@@ -347,7 +360,7 @@ impl Feed {
         if std::mem::take(&mut self.stream_away) {
             tracing::info!(feed = self.name, next = self.next, "reading from JetStream again");
         }
-        self.live = Live::Attached(news);
+        self.live = Live::Attached { news, ahead: None };
         self.look_now(); // for what was published between the last look and now
     }
 
@@ -384,7 +397,8 @@ async fn from_postgres(look: &mut Look) -> Arrival {
 
 async fn from_jetstream(live: &mut Live) -> Arrival {
     match live {
-        Live::Attached(news) => Arrival::News(news.recv().await),
+        Live::Attached { news, ahead: None } => Arrival::News(news.recv().await),
+        Live::Attached { ahead: Some(_), .. } => std::future::pending().await,
         Live::Attaching(listening) => Arrival::Attached(listening.await),
         Live::Detached { retry_at: Some(at) } => {
             sleep_until(*at).await;
