@@ -13,6 +13,7 @@ use socketing_event_store::log::{self, Head};
 use socketing_event_store::{PgPool, StoreError};
 use std::error::Error;
 use std::time::Duration;
+use tokio::time::sleep;
 use uuid::Uuid;
 
 /// The stream's name.
@@ -24,6 +25,12 @@ pub const WINDOW_BYTES: i64 = 1024 * 1024 * 1024;
 /// A stream that is made anew begins so many events before the log's end at most: more would be discarded again by
 /// [`WINDOW_BYTES`], and filling a million takes about half a minute.
 pub const REFILL_EVENTS_MAX: u64 = 1_000_000;
+
+/// Tries at making the stream anew: right after it was deleted, a busy server may not be able to (seen: error 10049, "error
+/// creating store for stream").
+const CREATE_TRIES: usize = 5;
+/// The pause between two of them.
+const CREATE_PAUSE: Duration = Duration::from_millis(200);
 
 const LOG_KEY: &str = "socketing-log";
 const INCARNATION_KEY: &str = "socketing-incarnation";
@@ -152,6 +159,12 @@ pub async fn recreate(jetstream: &Context, pool: &PgPool, options: &StreamOption
     let head = log::head(pool).await?;
     if find(jetstream).await?.is_some() {
         jetstream.delete_stream(STREAM).await.map_err(|error| StreamError::jetstream("delete stream BOOKING")(error.into()))?;
+    }
+    for _ in 1..CREATE_TRIES {
+        match create(jetstream, &head, options).await {
+            Err(StreamError::JetStream { .. }) => sleep(CREATE_PAUSE).await,
+            made => return made,
+        }
     }
     create(jetstream, &head, options).await
 }
