@@ -14,6 +14,7 @@ use socketing_domain::{Clock, PerformanceId};
 use socketing_event_store::{PgPool, log};
 use socketing_service::auth::{Claims, Tokens};
 use std::collections::HashMap;
+use std::process::Command;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 use tokio::sync::mpsc;
@@ -85,6 +86,7 @@ pub(crate) async fn run(common: &Common, args: &HoldArgs) -> Result<Figures> {
         stir(&server, &venue, &tokens).await?;
     }
     readers::caught_up(common, &pool, &server, &args.server).await?;
+    settle_disk().await?;
     if args.echo {
         let figures = beside_echo(common, &server, &venue, &tokens).await?;
         server.stop()?;
@@ -260,6 +262,14 @@ async fn stir(server: &Running, venue: &Venue, tokens: &HashMap<AccountId, Strin
             anyhow::ensure!(answer.status < 400, "{path}: {} {}", answer.status, String::from_utf8_lossy(answer.body));
         }
     }
+    Ok(())
+}
+
+/// Has what the preparation wrote reach the disk before the clock: else the kernel flushes it some time in the run, and commits
+/// wait behind it for a tenth of a second and more.
+async fn settle_disk() -> Result<()> {
+    let synced = tokio::task::spawn_blocking(|| Command::new("sync").status()).await?.context("running sync")?;
+    anyhow::ensure!(synced.success(), "sync: {synced}");
     Ok(())
 }
 
