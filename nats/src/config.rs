@@ -3,6 +3,7 @@
 use async_nats::connection::State;
 use async_nats::jetstream;
 use async_nats::{Client, ConnectOptions, Event};
+use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 /// The oldest nats-server that the stream's settings were tried on.
@@ -75,6 +76,11 @@ pub fn jetstream(client: &Client) -> jetstream::Context {
 #[must_use]
 pub fn is_connected(client: &Client) -> bool {
     client.connection_state() == State::Connected
+}
+
+/// How often the client has connected so far: what was under way over another connection is lost.
+pub(crate) fn connects(client: &Client) -> u64 {
+    client.statistics().connects.load(Ordering::Relaxed)
 }
 
 /// 25 ms doubling up to [`RECONNECT_DELAY_MAX`]: a restarted server is found at once, a missing one isn't hammered.

@@ -1,4 +1,5 @@
-//! JetStream as the log's transport: the stream, the relay that fills it, the feed that reads it.
+//! JetStream as the log's transport: the stream, the relay that fills it, the subscription that receives
+//! what is new, the feed that reads it.
 //!
 //! Postgres is the truth; the stream is a copy of it that may lose its tail, be emptied or be away. The relay publishes
 //! each event at the sequence that is its position; a reader knows the next position it wants, skips lower ones, and

@@ -7,7 +7,7 @@
 //! Commands never wait for the relay; while NATS is away, it says how far behind the copy is.
 
 use crate::backoff::Backoff;
-use crate::config::{ACK_TIMEOUT, IN_FLIGHT_MAX};
+use crate::config::{self, ACK_TIMEOUT, IN_FLIGHT_MAX};
 use crate::message;
 use crate::stream::{self, StreamError, StreamOptions};
 use crate::wake;
@@ -22,7 +22,6 @@ use socketing_event_store::singleton::Lease;
 use socketing_event_store::{Checkpoint, PgPool, RawEvent, StoreError};
 use std::convert::Infallible;
 use std::error::Error;
-use std::sync::atomic::Ordering;
 use std::time::Duration;
 use tokio::sync::{mpsc, watch};
 use tokio::time::{Instant, sleep, sleep_until, timeout};
@@ -256,7 +255,7 @@ impl Relay {
 
     /// Looks where the stream stands and publishes from there, until something interrupts it.
     async fn publish(&mut self) -> Result<Infallible, Interruption> {
-        let connects = self.connects();
+        let connection = config::connects(&self.client);
         let prepared = stream::prepare(&self.jetstream, &self.pool, &self.options, self.suspect).await?;
         self.suspect = None;
         let mut flight = Flight::after(prepared.last_sequence, &self.client).await?;
@@ -279,7 +278,7 @@ impl Relay {
                     if !crate::is_connected(&self.client) {
                         return Err(Interruption::Disconnected);
                     }
-                    if self.connects() != connects {
+                    if config::connects(&self.client) != connection {
                         return Err(Interruption::Reconnected);
                     }
                 }
@@ -326,10 +325,6 @@ impl Relay {
             self.status.send_modify(|status| status.published = flight.confirmed);
         }
         result
-    }
-
-    fn connects(&self) -> u64 {
-        self.client.statistics().connects.load(Ordering::Relaxed)
     }
 }
 

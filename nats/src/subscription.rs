@@ -7,6 +7,7 @@
 //! does for whatever else it misses.
 
 use crate::backoff::Backoff;
+use crate::config;
 use crate::message::{self, Incoming};
 use crate::stream::STREAM;
 use async_nats::jetstream::consumer::{AckPolicy, DeliverPolicy, pull};
@@ -15,14 +16,14 @@ use futures::{FutureExt, StreamExt};
 use socketing_event_store::RawEvent;
 use std::error::Error;
 use std::sync::Arc;
-use std::sync::atomic::Ordering;
 use std::time::Duration;
 use tokio::sync::{broadcast, watch};
 use tokio::time::{interval, sleep};
 use tokio_util::task::AbortOnDropHandle;
 use uuid::Uuid;
 
-/// Messages that are kept for feeds that are busy: some 6 MB, and half a second of the fastest sale.
+/// Messages that are kept for feeds that are busy: half a second of the fastest sale. Some 6 MB, for hardly any event is large;
+/// about as many as were under way to ten consumers.
 const KEPT_MAX: usize = 8_192;
 /// Messages that one request to the consumer asks for.
 const PULL_MESSAGES: usize = 500;
@@ -99,9 +100,8 @@ async fn run(jetstream: Context, news: broadcast::Sender<News>, open: watch::Sen
     loop {
         let why = match subscribe(&jetstream).await {
             Ok(messages) => {
-                pause.reset();
                 open.send_replace(true);
-                receive(&jetstream, messages, &news).await
+                receive(&jetstream, messages, &news, &mut pause).await
             }
             Err(error) => error.to_string(),
         };
@@ -131,20 +131,25 @@ async fn subscribe(jetstream: &Context) -> Result<pull::Stream, BoxError> {
     Ok(consumer.stream().max_messages_per_batch(PULL_MESSAGES).heartbeat(HEARTBEAT).messages().await?)
 }
 
-/// Hands on what arrives, until nothing can arrive any more, and says why.
-async fn receive(jetstream: &Context, mut messages: pull::Stream, news: &broadcast::Sender<News>) -> String {
-    let (connection, mut check) = (connects(jetstream), interval(CONNECTION_CHECK));
+/// Hands on what arrives, until nothing can arrive any more, and says why. `pause` begins anew once something has: a consumer
+/// that is made and brings nothing isn't made again and again.
+async fn receive(jetstream: &Context, mut messages: pull::Stream, news: &broadcast::Sender<News>, pause: &mut Backoff) -> String {
+    let client = jetstream.client();
+    let (connection, mut check) = (config::connects(&client), interval(CONNECTION_CHECK));
     loop {
         let mut next = tokio::select! {
             message = messages.next() => Some(message),
             _ = check.tick() => None,
         };
-        if connects(jetstream) != connection {
+        if config::connects(&client) != connection {
             return "the connection was made anew".to_owned();
         }
         while let Some(message) = next {
             match message {
-                Some(Ok(message)) => _ = news.send(read(&message)), // nobody may be listening
+                Some(Ok(message)) => {
+                    pause.reset();
+                    let _ = news.send(read(&message)); // nobody may be listening
+                }
                 Some(Err(error)) => return error.to_string(),
                 None => return "the subscription ended".to_owned(),
             }
@@ -161,9 +166,4 @@ fn read(message: &Message) -> News {
         Ok(_) => News::Stray("a message whose sequence isn't its position".into()),
         Err(error) => News::Stray(error.to_string().into()),
     }
-}
-
-/// How often the client has connected so far.
-fn connects(jetstream: &Context) -> u64 {
-    jetstream.client().statistics().connects.load(Ordering::Relaxed)
 }

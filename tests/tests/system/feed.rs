@@ -45,6 +45,15 @@ impl Reader {
         Ok(())
     }
 
+    /// Reads what comes next, which must follow, without looking at the log.
+    async fn reads_on(&mut self) -> Result<()> {
+        for event in within("the next events", self.feed.next_batch(300)).await? {
+            assert_eq!(event.position, self.seen + 1);
+            self.seen += 1;
+        }
+        Ok(())
+    }
+
     /// Lets the feed run, without events, until the condition holds.
     async fn idles_until(&mut self, what: &str, condition: impl AsyncFn() -> bool) -> Result<()> {
         tokio::select! {
@@ -183,6 +192,30 @@ async fn a_gap_is_filled_from_postgres() -> Result<()> {
     busy.reads_to(position).await?;
     let next = log.fill(10).await;
     busy.reads_to(next).await
+}
+
+/// What arrives while a gap is being filled isn't let go: else, while much happens, there would always be a next gap.
+#[tokio::test(flavor = "multi_thread")]
+async fn what_is_behind_a_gap_needs_no_postgres() -> Result<()> {
+    let (db, nats) = (TestDb::new().await, TestNats::start().await);
+    let mut log = TestLog::new(&db.pool).await;
+    let mut relay = TestRelay::start(&db, &nats).await;
+    relay.has_published(0).await;
+    let mut busy = Reader::open(&db, Some(nats.subscription().await)).await?;
+    busy.attaches(&jetstream(&nats.relay().await)).await?;
+    let last = log.fill(10_000).await;
+    relay.has_published(last).await;
+    // The oldest that is kept is about the 1,800th.
+    while busy.seen < 3_000 {
+        busy.reads_on().await?;
+    }
+    let mut stuck = db.pool.begin().await?;
+    sqlx::query("lock table events, log_head in access exclusive mode").execute(&mut *stuck).await?;
+    while busy.seen < last {
+        busy.reads_on().await?;
+    }
+    stuck.rollback().await?;
+    Ok(())
 }
 
 /// However many read in a process, and whenever they begin, the server sends each message once.
