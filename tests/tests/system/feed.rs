@@ -54,6 +54,16 @@ impl Reader {
         Ok(())
     }
 
+    /// Reads up to `position` while Postgres answers nobody.
+    async fn reads_without_postgres(&mut self, position: u64) -> Result<()> {
+        let mut stuck = self.pool.begin().await?;
+        sqlx::query("lock table events, log_head in access exclusive mode").execute(&mut *stuck).await?;
+        while self.seen < position {
+            self.reads_on().await?;
+        }
+        Ok(stuck.rollback().await?)
+    }
+
     /// Lets the feed run, without events, until the condition holds.
     async fn idles_until(&mut self, what: &str, condition: impl AsyncFn() -> bool) -> Result<()> {
         tokio::select! {
@@ -201,21 +211,22 @@ async fn what_is_behind_a_gap_needs_no_postgres() -> Result<()> {
     let mut log = TestLog::new(&db.pool).await;
     let mut relay = TestRelay::start(&db, &nats).await;
     relay.has_published(0).await;
-    let mut busy = Reader::open(&db, Some(nats.subscription().await)).await?;
+    let subscription = nats.subscription().await;
+    let mut busy = Reader::open(&db, Some(subscription.clone())).await?;
     busy.attaches(&jetstream(&nats.relay().await)).await?;
-    let last = log.fill(10_000).await;
-    relay.has_published(last).await;
-    // The oldest that is kept is about the 1,800th.
+    let mut quick = Reader::open(&db, Some(subscription.clone())).await?;
+    quick.idles_until("it reads JetStream", async || subscription.feeds() == 2).await?;
+    let mut last = 0;
+    for _ in 0..20 {
+        last = log.fill(500).await;
+        relay.has_published(last).await;
+        quick.reads_without_postgres(last).await?; // so all of it has arrived
+    }
+    // The oldest that is kept is the 1,809th.
     while busy.seen < 3_000 {
         busy.reads_on().await?;
     }
-    let mut stuck = db.pool.begin().await?;
-    sqlx::query("lock table events, log_head in access exclusive mode").execute(&mut *stuck).await?;
-    while busy.seen < last {
-        busy.reads_on().await?;
-    }
-    stuck.rollback().await?;
-    Ok(())
+    busy.reads_without_postgres(last).await
 }
 
 /// However many read in a process, and whenever they begin, the server sends each message once.
