@@ -195,13 +195,15 @@ fn pace(turns: &[mpsc::Sender<Instant>], rate: u32) {
 
 async fn ask(connection: &mut Connection, load: &Load, wish: Wish) -> Result<Ended> {
     let Wish { performance, account, seat } = wish;
-    let hold = HoldId::new();
-    let body = format!(r#"{{"hold_id":"{hold}","seats":[{seat}]}}"#);
+    // Put together instead of formatted: what the clients take, the server can't have.
+    let (mut hold, mut hall) = (Uuid::encode_buffer(), Uuid::encode_buffer());
+    let (hold, hall) = (HoldId::new().0.hyphenated().encode_lower(&mut hold), performance.0.hyphenated().encode_lower(&mut hall));
+    let body = [r#"{"hold_id":""#, hold, r#"","seats":["#, &seat.to_string(), "]}"].concat();
     let answer = if load.echo {
         connection.post("/echo", "", &body).await?
     } else {
-        let headers = format!("authorization: Bearer {}\r\nidempotency-key: {hold}\r\n", load.tokens[&account]);
-        connection.post(&format!("/v1/performances/{performance}/holds"), &headers, &body).await?
+        let headers = ["authorization: Bearer ", &load.tokens[&account], "\r\nidempotency-key: ", hold, "\r\n"].concat();
+        connection.post(&["/v1/performances/", hall, "/holds"].concat(), &headers, &body).await?
     };
     Ok(match answer.status {
         200 | 201 => Ended::Accepted,

@@ -3,9 +3,11 @@
 
 use crate::{Common, executor, pool};
 use anyhow::{Context, Result};
-use axum::Json;
+use axum::extract::Request;
 use axum::routing::post;
+use axum::{Json, Router};
 use clap::{Args, Parser};
+use futures::FutureExt;
 use serde::{Deserialize, Serialize};
 use socketing_command_api::config::CommandApiArgs;
 use socketing_command_api::payments::Payments;
@@ -27,6 +29,7 @@ use std::sync::Arc;
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
+use tower::{ServiceExt, service_fn};
 use uuid::Uuid;
 
 /// What runs in the server besides the commands.
@@ -136,11 +139,16 @@ pub(crate) async fn run(common: &Common, args: &ServerArgs) -> Result<()> {
     }
     let (router, _) = routes.split_for_parts();
     let delivered = post(async move || Json(notifier.map(|notifier| notifier.delivered())));
-    let router = finish(router, &StackConfig::from(&defaults.http)).route("/echo", post(echo)).route("/delivered", delivered);
+    let (stack, bare) =
+        (finish(router, &StackConfig::from(&defaults.http)), Router::new().route("/echo", post(echo)).route("/delivered", delivered));
+    let service = service_fn(move |request: Request| match request.uri().path() {
+        "/echo" | "/delivered" => bare.clone().oneshot(request).left_future(),
+        _ => stack.clone().oneshot(request).right_future(),
+    });
     let listener = TcpListener::bind("127.0.0.1:0").await?;
     println!("{}", listener.local_addr()?);
     let stop = CancellationToken::new();
-    let serving = tokio::spawn(serve(listener, router, stop.clone(), Bounds::from(&defaults.http)));
+    let serving = tokio::spawn(serve(listener, service, stop.clone(), Bounds::from(&defaults.http)));
     tokio::task::spawn_blocking(|| std::io::stdin().read_to_end(&mut Vec::new())).await??;
     stop.cancel();
     serving.await?;

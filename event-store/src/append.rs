@@ -9,7 +9,8 @@ use crate::command_log::{Fingerprint, KeyDigest};
 use crate::pack::NewPack;
 use crate::shards::Epoch;
 use socketing_domain::Timestamp;
-use sqlx::{PgConnection, Row};
+use sqlx::postgres::PgArguments;
+use sqlx::{Arguments, PgConnection, Row};
 use std::sync::Arc;
 use time::OffsetDateTime;
 use uuid::Uuid;
@@ -153,6 +154,12 @@ with lease as (
 )
 select base from head";
 
+/// Of the statement.
+const ARGUMENTS: usize = 33;
+/// An event's and an outcome's names, numbers and ids, with the four bytes before each that say how long it is.
+const EVENT_BYTES: usize = 100;
+const OUTCOME_BYTES: usize = 200;
+
 /// Appends the parts, all or nothing, and returns when they are durable. At most one part of a unit.
 ///
 /// # Errors
@@ -167,7 +174,9 @@ pub async fn append(connection: &mut PgConnection, parts: &[&Part]) -> Result<Ap
     let packs: Vec<(u64, &NewPack)> =
         before_each(parts).flat_map(|(before, part)| part.packs.iter().map(move |pack| (before, pack))).collect();
     let dues: Vec<&NewDue> = parts.iter().filter_map(|part| part.due.as_ref()).collect();
-    let row = sqlx::query(APPEND)
+    let mut arguments = PgArguments::default();
+    arguments.reserve(ARGUMENTS, bytes(&events, &outcomes, &packs));
+    let row = sqlx::query_with(APPEND, arguments)
         .bind(column(&leases, |lease| lease.shard as i16))
         .bind(column(&leases, |lease| lease.epoch))
         .bind(events.len() as i64)
@@ -207,6 +216,14 @@ pub async fn append(connection: &mut PgConnection, parts: &[&Part]) -> Result<Ap
         Some(row) => Ok(Appended::At { base: row.try_get::<i64, _>("base")? as u64 }),
         None => Ok(Appended::Fenced),
     }
+}
+
+/// About how many bytes the statement's arguments take: a buffer that grows to it is copied, and each time to fresh memory.
+fn bytes(events: &[&NewEvent], outcomes: &[&NewOutcome], packs: &[(u64, &NewPack)]) -> usize {
+    let event = |e: &&NewEvent| e.aggregate_id.len() + e.payload.len() + e.metadata.len() + EVENT_BYTES;
+    let outcome = |o: &&NewOutcome| o.actor.len() + o.key.len() + o.body.len() + OUTCOME_BYTES;
+    let pack = |(_, p): &(u64, &NewPack)| p.keys().len() + p.outcomes().len() + OUTCOME_BYTES;
+    events.iter().map(event).sum::<usize>() + outcomes.iter().map(outcome).sum::<usize>() + packs.iter().map(pack).sum::<usize>()
 }
 
 /// How many of the whole statement's events each outcome covers.

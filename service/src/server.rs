@@ -1,22 +1,22 @@
 //! The server: accepts connections within a bound, gives slow clients no more time than they need, and drains.
 
 use axum::{
-    Router,
     body::Body,
     extract::{ConnectInfo, Request},
+    response::Response,
 };
 use hyper::{body::Incoming, server::conn::http1};
 use hyper_util::{
     rt::{TokioIo, TokioTimer},
     service::TowerToHyperService,
 };
-use std::{io, net::SocketAddr, pin::pin, sync::Arc, time::Duration};
+use std::{convert::Infallible, io, net::SocketAddr, pin::pin, sync::Arc, time::Duration};
 use tokio::{
     net::{TcpListener, TcpStream},
     sync::{OwnedSemaphorePermit, Semaphore},
 };
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
-use tower::ServiceExt;
+use tower::{Service, ServiceExt};
 
 /// How long a client may take to send a request's head; also how long an idle connection is kept. Longer than most
 /// clients keep theirs, so that they end idle connections and never send into one that is being closed.
@@ -41,14 +41,19 @@ impl From<&crate::config::HttpArgs> for Bounds {
     }
 }
 
+/// What can be served: axum's routers, and whatever surrounds them.
+pub trait Serves: Service<Request, Response = Response, Error = Infallible, Future: Send> + Clone + Send + 'static {}
+
+impl<S> Serves for S where S: Service<Request, Response = Response, Error = Infallible, Future: Send> + Clone + Send + 'static {}
+
 /// Serves until `stop`, then lets what is in flight finish within the drain's bound. Returns how many connections had
 /// to be cut. Upgraded connections (WebSockets) aren't waited for: whoever holds them closes them.
-pub async fn serve(listener: TcpListener, router: Router, stop: CancellationToken, bounds: Bounds) -> usize {
+pub async fn serve(listener: TcpListener, service: impl Serves, stop: CancellationToken, bounds: Bounds) -> usize {
     let slots = Arc::new(Semaphore::new(bounds.connections));
     let connections = TaskTracker::new();
     let cut = CancellationToken::new();
     while let Some((stream, peer, slot)) = stop.run_until_cancelled(accept(&listener, &slots)).await {
-        connections.spawn(connection(stream, peer, router.clone(), stop.clone(), cut.clone(), slot));
+        connections.spawn(connection(stream, peer, service.clone(), stop.clone(), cut.clone(), slot));
     }
     drop(listener);
     connections.close();
@@ -85,7 +90,7 @@ fn of_one_connection(error: &io::Error) -> bool {
 async fn connection(
     stream: TcpStream,
     peer: SocketAddr,
-    router: Router,
+    service: impl Serves,
     stop: CancellationToken,
     cut: CancellationToken,
     slot: OwnedSemaphorePermit,
@@ -93,7 +98,7 @@ async fn connection(
     if let Err(error) = stream.set_nodelay(true) {
         tracing::debug!(%error, "a connection can't be set to send at once");
     }
-    let service = router.map_request(move |request: Request<Incoming>| {
+    let service = service.map_request(move |request: Request<Incoming>| {
         let mut request = request.map(Body::new);
         request.extensions_mut().insert(ConnectInfo(peer));
         request

@@ -6,26 +6,28 @@ use crate::{
     catalogue::codes,
     client::{self, Network},
     config::HttpArgs,
-    problem, telemetry,
+    problem,
+    server::Serves,
+    telemetry,
     trace::TraceContext,
 };
 use axum::{
     Router,
     body::Body,
-    extract::{DefaultBodyLimit, MatchedPath, Request, State},
+    extract::{DefaultBodyLimit, Request},
     http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, header},
-    middleware::{Next, from_fn_with_state},
     response::{IntoResponse, Response},
     routing::get,
 };
 use futures::FutureExt;
 use std::{
     any::Any,
+    convert::Infallible,
     panic::AssertUnwindSafe,
     sync::Arc,
     time::{Duration, Instant},
 };
-use tower::{Layer, ServiceExt};
+use tower::{Layer, ServiceExt, service_fn};
 use tower_http::{
     CompressionLevel,
     compression::{
@@ -66,83 +68,82 @@ impl From<&HttpArgs> for StackConfig {
 }
 
 /// Puts all that surrounds a request around all routes of a process, and adds `/problems/{code}`. Call it once, last.
-pub fn finish(router: Router, config: &StackConfig) -> Router {
-    router.route("/problems/{code}", get(problem::describe)).layer(from_fn_with_state(config.clone(), around))
+///
+/// What surrounds a request is one service around the router, not a layer of its routes: such a layer costs each request four
+/// allocations and copies of it, and six of them cost more than deciding a command.
+pub fn finish(router: Router, config: &StackConfig) -> impl Serves + use<> {
+    let (router, config) = (router.route("/problems/{code}", get(problem::describe)), config.clone());
+    service_fn(move |request| around(&config, router.clone(), request).map(Ok))
 }
 
-/// All that surrounds a request, in one layer: each layer of axum costs two allocations and a copy of the request, and
-/// six of them cost more than deciding a command. It and its parts are no `async fn`s, whose futures keep their arguments
-/// beside what they pass on: they were three times as large, and are copied.
-fn around(State(config): State<StackConfig>, mut request: Request, next: Next) -> impl Future<Output = Response> {
+/// It and its parts are no `async fn`s, whose futures keep their arguments beside what they pass on: they were three times as
+/// large, and are copied.
+fn around(config: &StackConfig, router: Router, mut request: Request) -> impl Future<Output = Response> + use<> {
     let begun = Instant::now();
     let context = TraceContext::of(request.headers());
-    let asked = Asked::by(&request);
+    let method = request.method().clone();
     let told = problem::Told::by(&request, context.clone());
     request.extensions_mut().insert(context);
     client::identify(&mut request, &config.trusted_proxies);
     DefaultBodyLimit::max(BODY_BYTES_MAX).apply(&mut request); // a route that allows more says so inside
-    let answered = guarded(config.request_timeout, handle(request, next));
+    let answered = guarded(config.request_timeout, handle(router, request));
     answered.map(move |response| {
         let mut response = told.render(response);
         secure(told.uri.path(), response.headers_mut());
-        asked.log(&told.trace, &response, begun.elapsed());
+        log(&method, &told, &response, begun.elapsed());
         response
     })
 }
 
-fn handle(request: Request, next: Next) -> impl Future<Output = Response> {
-    if request.method().is_safe() { compressed(request, next).boxed().left_future() } else { next.run(request).right_future() }
+fn handle(router: Router, request: Request) -> impl Future<Output = Response> {
+    let answered =
+        if request.method().is_safe() { compressed(router, request).boxed().left_future() } else { router.oneshot(request).right_future() };
+    answered.map(|response| response.unwrap_or_else(|never| match never {}))
 }
 
 /// Reads are answered compressed, where that is worth it and the client can read it. Commands have short answers.
-async fn compressed(request: Request, next: Next) -> Response {
+async fn compressed(router: Router, request: Request) -> Result<Response, Infallible> {
     let worth_it = DefaultPredicate::new().and(SizeAbove::new(COMPRESS_BYTES_MIN));
     let compression = CompressionLayer::new().quality(CompressionLevel::Fastest).compress_when(worth_it);
-    let Ok(response) = compression.layer(next).oneshot(request).await;
-    response.map(Body::new)
+    Ok(compression.layer(router).oneshot(request).await?.map(Body::new))
 }
 
-/// What the access log calls a request. One line tells of it, when it is answered: a span around it would cost as much as
-/// deciding a command.
-struct Asked {
-    method: Method,
-    route: Option<MatchedPath>,
+/// The access log: one line tells of a request, when it is answered; a span around it would cost as much as deciding a command.
+fn log(method: &Method, told: &problem::Told, response: &Response, took: Duration) {
+    let (status, took_ms) = (response.status(), took.as_millis() as u64);
+    let cause = response.extensions().get::<Problem>().and_then(Problem::cause);
+    // A level is a constant of the place that logs.
+    macro_rules! line {
+        ($level:expr, $what:literal) => {
+            tracing::event!(
+                target: "socketing::access",
+                $level,
+                status = status.as_u16(),
+                took_ms,
+                trace_id = told.trace.trace_id(),
+                method = method.as_str(),
+                route = route(told.uri.path()),
+                error = cause,
+                $what
+            )
+        };
+    }
+    if status == StatusCode::INTERNAL_SERVER_ERROR {
+        line!(Level::ERROR, "request failed");
+    } else if status.is_server_error() {
+        line!(Level::WARN, "request failed");
+    } else if took >= SLOW {
+        line!(Level::INFO, "slow request");
+    } else {
+        line!(Level::DEBUG, "request");
+    }
 }
 
-impl Asked {
-    fn by(request: &Request) -> Asked {
-        Asked { method: request.method().clone(), route: request.extensions().get().cloned() }
-    }
-
-    fn log(&self, trace: &TraceContext, response: &Response, took: Duration) {
-        let (status, took_ms) = (response.status(), took.as_millis() as u64);
-        let cause = response.extensions().get::<Problem>().and_then(Problem::cause);
-        // A level is a constant of the place that logs.
-        macro_rules! line {
-            ($level:expr, $what:literal) => {
-                tracing::event!(
-                    target: "socketing::access",
-                    $level,
-                    status = status.as_u16(),
-                    took_ms,
-                    trace_id = trace.trace_id(),
-                    method = self.method.as_str(),
-                    route = self.route.as_ref().map_or("-", MatchedPath::as_str),
-                    error = cause,
-                    $what
-                )
-            };
-        }
-        if status == StatusCode::INTERNAL_SERVER_ERROR {
-            line!(Level::ERROR, "request failed");
-        } else if status.is_server_error() {
-            line!(Level::WARN, "request failed");
-        } else if took >= SLOW {
-            line!(Level::INFO, "slow request");
-        } else {
-            line!(Level::DEBUG, "request");
-        }
-    }
+/// A path with `{id}` for each of its parts that names one thing, so that a log's lines tell what was asked, and not of whom.
+/// Ours all have digits, and nothing else has but the version.
+fn route(path: &str) -> String {
+    let part = |part| if part != "v1" && str::contains(part, |c: char| c.is_ascii_digit()) { "{id}" } else { part };
+    path.split('/').map(part).collect::<Vec<_>>().join("/")
 }
 
 /// Headers that keep browsers from guessing, framing, and running what isn't ours; and from caching answers of the API.

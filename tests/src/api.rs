@@ -73,10 +73,10 @@ impl TestApi {
         let payments = options.api.payments.payments().expect("make the card provider's client");
         let api = http::Api::new(db.pool.clone(), executor.clone(), auth, Arc::new(SystemClock), &options.api, lifetime, payments.clone());
         let (router, document) = http::router(api.expect("start the pool for passwords")).split_for_parts();
-        let router = finish(router, &StackConfig::from(&options.http));
+        let service = finish(router, &StackConfig::from(&options.http));
         let listener = TcpListener::bind("127.0.0.1:0").await.expect("a free port");
         let url = format!("http://{}", listener.local_addr().expect("the port"));
-        let served = serve(listener, router, stop.clone(), Bounds::from(&options.http));
+        let served = serve(listener, service, stop.clone(), Bounds::from(&options.http));
         let followed = processes::run(db.pool.clone(), None, executor.clone(), payments, AWAY, stop.clone());
         let parts = vec![tokio::spawn(async { _ = served.await }), tokio::spawn(followed)];
         let description = serde_json::to_value(document).expect("a description");

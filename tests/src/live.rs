@@ -2,7 +2,6 @@
 
 use crate::within;
 use anyhow::{Context as _, Result, anyhow, bail};
-use axum::Router;
 use futures::{SinkExt, StreamExt};
 use serde_json::{Value, json};
 use socketing_domain::event::Event;
@@ -15,7 +14,7 @@ use socketing_notifier::{LiveArgs, Notifier};
 use socketing_service::auth::{Auth, Origins};
 use socketing_service::config::SessionArgs;
 use socketing_service::health::Health;
-use socketing_service::server::{Bounds, serve};
+use socketing_service::server::{Bounds, Serves, serve};
 use socketing_service::shutdown::Shutdown;
 use socketing_service::stack::{StackConfig, finish};
 use std::net::{Ipv4Addr, SocketAddr};
@@ -124,7 +123,7 @@ impl TestLive {
     }
 }
 
-fn routes(notifier: &Notifier, shutdown: &Shutdown) -> Router {
+fn routes(notifier: &Notifier, shutdown: &Shutdown) -> impl Serves + use<> {
     let health = notifier.health(Health::new(shutdown.draining().clone())).router();
     let (routes, _) = socketing_notifier::router(notifier).split_for_parts();
     let config = StackConfig { trusted_proxies: [].into(), request_timeout: Duration::from_secs(30) };

@@ -15,12 +15,11 @@ mod ui;
 use crate::commands::serve::ServeArgs;
 use crate::failure::{Exit, Failure};
 use anyhow::Context as _;
-use axum::Router;
 use axum::routing::get;
 use parts::Parts;
 use socketing_event_store::{PgPool, PoolOptions, connect, pending_migrations};
 use socketing_service::health::Health;
-use socketing_service::server::{self, Bounds};
+use socketing_service::server::{self, Bounds, Serves};
 use socketing_service::shutdown::Shutdown;
 use socketing_service::stack::{self, StackConfig};
 use std::net::SocketAddr;
@@ -42,9 +41,9 @@ pub(crate) async fn run(args: &ServeArgs) -> anyhow::Result<()> {
     let listener = listen(args.http.listen).await?;
     let address = listener.local_addr().context("asking for the own address")?;
     let parts = Parts::start(args, &pool, address, &shutdown).await?;
-    let router = routes(args, &parts, &pool, &shutdown)?;
+    let service = routes(args, &parts, &pool, &shutdown)?;
     tracing::info!(url = %format!("http://{address}"), role = ?args.role, took_ms = begun.elapsed().as_millis() as u64, "serving");
-    let cut = server::serve(listener, router, shutdown.stop().clone(), Bounds::from(&args.http)).await;
+    let cut = server::serve(listener, service, shutdown.stop().clone(), Bounds::from(&args.http)).await;
     tracing::info!(cut, "no more requests");
     parts.stop().await;
     pool.close().await;
@@ -76,7 +75,7 @@ async fn listen(address: SocketAddr) -> anyhow::Result<TcpListener> {
 }
 
 /// All routes of this process: the API's, its description, the checks, the UI.
-fn routes(args: &ServeArgs, parts: &Parts, pool: &PgPool, shutdown: &Shutdown) -> anyhow::Result<Router> {
+fn routes(args: &ServeArgs, parts: &Parts, pool: &PgPool, shutdown: &Shutdown) -> anyhow::Result<impl Serves + use<>> {
     let health = parts.health(Health::new(shutdown.draining().clone()).check_postgres(pool.clone()));
     let (api, described) = parts.router().split_for_parts();
     let document = document::merged([described]);

@@ -213,14 +213,18 @@ fn cause_stream(command: &Command) -> &'static str {
 
 /// What the command says.
 pub(super) fn fingerprint(command: &Command) -> Fingerprint {
-    Fingerprint::of(command.name(), json(command).as_bytes())
+    Fingerprint::of(command.name(), text(command).as_bytes())
 }
 
 fn metadata(actor: &str, command: CommandId, causation: Option<String>, traceparent: Option<String>) -> Arc<str> {
     json(&Metadata { actor: actor.to_owned(), command, causation, traceparent })
 }
 
-/// The domain's own types always serialise: no map with keys that aren't strings, no failing `Serialize`.
 fn json(value: &impl serde::Serialize) -> Arc<str> {
-    serde_json::to_string(value).expect("the domain's types serialise").into()
+    text(value).into()
+}
+
+/// The domain's own types always serialise: no map with keys that aren't strings, no failing `Serialize`.
+fn text(value: &impl serde::Serialize) -> String {
+    serde_json::to_string(value).expect("the domain's types serialise")
 }

@@ -1,5 +1,5 @@
 use super::*;
-use axum::routing::get;
+use axum::{Router, routing::get};
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
     sync::Notify,

@@ -24,7 +24,7 @@ struct Paged {
     min_position: Option<u64>,
 }
 
-fn app() -> Router {
+fn app() -> impl Serves {
     use socketing_domain::Clock as _;
     let refuse = || async {
         let mut refusal = Refusal::new(Reason::SeatTaken, "seat 7 is held");
