@@ -60,6 +60,9 @@ BENCHMARKS = {
     "relay": Benchmark(("relay",), "Postgres to JetStream, from a backlog of a million events", None, nats=True, runs=1),
 }
 
+# Which are measured by another one, and what the ratio is called.
+BESIDE = {"hold-4": ("ratio_hold", "hold"), "hold-busy": ("ratio_hold", "hold"), "engine-4": ("ratio_engine", "engine")}
+
 
 def bench(layout: Layout, arguments: list[str]) -> None:
     names, as_json, compare, runs_max = _arguments(arguments)
@@ -141,7 +144,7 @@ class Runs:
         self.layout, self.as_json, self.runs_max = layout, as_json, runs_max
         self.own = layout.within("bench")
         self.system = System(self.own, databases_of_others=False)
-        self.rows: list[dict] = []
+        self.measured: dict[str, list[dict]] = {}
 
     @contextmanager
     def servers(self) -> Iterator[None]:
@@ -161,27 +164,35 @@ class Runs:
 
     def all(self, names: list[str], program: Path) -> None:
         """Tells what was measured, also when one of them fails."""
+        conditions: dict = {}
         try:
             with self.servers():
-                self._each(names, program)
+                conditions = self.conditions()
+                self._in_turn(names, program)
         finally:
-            self._tell()
+            self._tell(conditions)
 
-    def _each(self, names: list[str], program: Path) -> None:
-        conditions = self.conditions()
-        for name in names:
-            runs = min(BENCHMARKS[name].runs, self.runs_max)
-            with step(f"{name}: {BENCHMARKS[name].about}") as this:
-                row = self.median(name, [self.once(name, program) for _ in range(runs)])
-                this.note(_shown(row))
-            self.rows.append({"name": name, **row, "runs": runs, **conditions})
+    def _in_turn(self, names: list[str], program: Path) -> None:
+        """One run of each, then the next: the machine's pace changes within minutes, and so falls on all of them alike."""
+        for nth in range(1, max(self._runs(name) for name in names) + 1):
+            for name in (name for name in names if nth <= self._runs(name)):
+                with step(f"{name}, run {nth} of {self._runs(name)}: {BENCHMARKS[name].about}") as this:
+                    figures = self.once(name, program)
+                    this.note(_shown(figures))
+                self.measured.setdefault(name, []).append(figures)
 
-    def _tell(self) -> None:
-        self._add_ratios()
-        for row in self.rows:
+    def _runs(self, name: str) -> int:
+        return min(BENCHMARKS[name].runs, self.runs_max)
+
+    def _tell(self, conditions: dict) -> None:
+        rows = {name: {"name": name, **_median(runs), "runs": len(runs), **conditions} for name, runs in self.measured.items()}
+        for name, (key, other) in BESIDE.items():
+            if name in rows and other in rows:
+                rows[name][key] = round(rows[name]["per_s"] / rows[other]["per_s"], 3)
+        for row in rows.values():
             say(json.dumps(row)) if self.as_json else None
         if not self.as_json:
-            _table(self.rows)
+            _table(list(rows.values()))
 
     def compare(self, names: list[str], before: Path, after: Path) -> None:
         """Both builds in turn, on the same servers: what fell by more than a tenth and by more than the spread."""
@@ -224,10 +235,6 @@ class Runs:
             raise Stop(f"{name} ended with code {done.returncode}:\n{tail(log)}")
         return json.loads(done.stdout.splitlines()[-1])
 
-    def median(self, name: str, runs: list[dict]) -> dict:
-        """Each figure's median over the runs."""
-        return {key: statistics.median(run[key] for run in runs) if len(runs) > 1 else value for key, value in runs[0].items()}
-
     def _fresh_database(self, program: Path) -> None:
         self._psql("postgres", "drop database if exists socketing with (force)", "create database socketing owner socketing")
         env = {**os.environ, "DATABASE_URL": self.system.postgres.url()}
@@ -260,12 +267,6 @@ class Runs:
         line = next(line for line in log.read_text().splitlines() if line.startswith("tps = "))
         return float(line.split()[2])
 
-    def _add_ratios(self) -> None:
-        by_name = {row["name"]: row for row in self.rows}
-        for name in ("hold-4", "hold-busy"):
-            if name in by_name and "hold" in by_name:
-                by_name[name]["ratio_hold"] = round(by_name[name]["per_s"] / by_name["hold"]["per_s"], 3)
-
     def conditions(self) -> dict:
         """What the figures depend on besides the program."""
         tool = self.system.postgres.server.bin / "pg_test_fsync"
@@ -276,6 +277,11 @@ class Runs:
             lines = [line for line in printed.splitlines() if line.strip().startswith("fdatasync")]
             fsync_us = int(lines[0].split()[-2]) if lines else None
         return {"fdatasync_us": fsync_us, "cores": os.cpu_count(), "machine": platform.machine(), "postgres": ".".join(map(str, self.system.postgres.server.version))}
+
+
+def _median(runs: list[dict]) -> dict:
+    """Each figure's median over the runs."""
+    return {key: statistics.median(run[key] for run in runs) if len(runs) > 1 else value for key, value in runs[0].items()}
 
 
 def _worth(name: str, figures: dict) -> float:
@@ -311,7 +317,7 @@ def _table(rows: list[dict]) -> None:
     for row in rows:
         row = {**row, "baseline": baseline.get(row["name"], {}).get("ratio_pgbench")}
         cell = lambda key, width: f"{row[key]:>{width}g}" if row.get(key) is not None else " " * width  # noqa: E731
-        more = {key: value for key, value in row.items() if key in ("relay_lag_s", "bytes_per_person", "process_bytes_per_person", "snapshot_ms", "spread", "hold_per_s", "ratio_hold", "backend_cpu_us_per_row", "server_cpu_us_per_event", "postgres_cpu_us_per_event", "client_cpu_us_per_event", "closing_ms", "drawing_ms")}
+        more = {key: value for key, value in row.items() if key in ("relay_lag_s", "bytes_per_person", "process_bytes_per_person", "snapshot_ms", "spread", "hold_per_s", "ratio_hold", "ratio_engine", "backend_cpu_us_per_row", "server_cpu_us_per_event", "postgres_cpu_us_per_event", "client_cpu_us_per_event", "closing_ms", "drawing_ms")}
         say(f"{row['name']:<18}{cell('per_s', 10)}{cell('events_per_s', 10)}{cell('p50_ms', 9)}{cell('p99_ms', 9)}{cell('ratio_pgbench', 11)}{cell('baseline', 10)}{cell('ratio_echo', 8)}  "
             + ", ".join(f"{key} {value:g}" for key, value in more.items()))
 
