@@ -76,8 +76,8 @@ pub fn finish(router: Router, config: &StackConfig) -> impl Serves + use<> {
     service_fn(move |request| around(&config, router.clone(), request).map(Ok))
 }
 
-/// It and its parts are no `async fn`s, whose futures keep their arguments beside what they pass on: they were three times as
-/// large, and are copied.
+/// All that surrounds one request. Neither this nor its parts are `async fn`s, whose futures keep their arguments beside what they
+/// pass on: they were three times as large, and are copied.
 fn around(config: &StackConfig, router: Router, mut request: Request) -> impl Future<Output = Response> + use<> {
     let begun = Instant::now();
     let context = TraceContext::of(request.headers());

@@ -188,7 +188,8 @@ class Runs:
         rows = {name: {"name": name, **_median(runs), "runs": len(runs), **conditions} for name, runs in self.measured.items()}
         for name, (key, other) in BESIDE.items():
             if name in rows and other in rows:
-                rows[name][key] = round(rows[name]["per_s"] / rows[other]["per_s"], 3)
+                pairs = zip(self.measured[name], self.measured[other])  # run one soon after the other
+                rows[name][key] = round(statistics.median(one["per_s"] / beside["per_s"] for one, beside in pairs), 3)
         for row in rows.values():
             say(json.dumps(row)) if self.as_json else None
         if not self.as_json:
