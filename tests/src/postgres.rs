@@ -8,6 +8,7 @@ use std::os::unix::fs::{MetadataExt, chown};
 use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
 use std::process::Command;
+use std::time::{Duration, Instant};
 use tempfile::TempDir;
 
 /// Below the range that outgoing connections take their ports from.
@@ -18,8 +19,8 @@ const NOBODY: u32 = 65_534;
 const START_SECONDS: &str = "60";
 /// Seconds that it may take to stop at once.
 const STOP_SECONDS: &str = "6";
-/// How often it is tried to start it.
-const START_TRIES_MAX: usize = 10;
+/// How long one that was killed may still be in the way of the next.
+const STILL_THERE_MAX: Duration = Duration::from_secs(20);
 
 /// A server with its files; both are gone with this value.
 #[derive(Debug)]
@@ -85,16 +86,11 @@ impl TestPostgres {
         let data = self.data().display().to_string();
         let log = self.files.path().join("log").display().to_string();
         let start = || self.run("pg_ctl", &["-D", &data, "-s", "start", "-w", "-t", START_SECONDS, "-l", &log]);
-        // Killed, it leaves children behind for a moment, next to whom no other starts.
-        let tries = (1..=START_TRIES_MAX).map(|_| start());
-        let mut failures: Vec<String> = Vec::new();
-        for outcome in tries {
-            match outcome {
-                Ok(()) => return,
-                Err(failure) => failures.push(failure),
-            }
+        // Killed, it and its children are still there for a moment, next to whom no other starts.
+        let until = Instant::now() + STILL_THERE_MAX;
+        while let Err(failure) = start() {
+            assert!(Instant::now() < until, "PostgreSQL doesn't start again: {failure}");
         }
-        panic!("{}", failures.join("\n"));
     }
 
     /// Whether its files outlive this value, for whoever looks into a failure; says where they are.

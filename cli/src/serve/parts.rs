@@ -196,7 +196,8 @@ impl Commands {
     async fn stop(self) {
         self.processes.end("process managers").await;
         self.executor.stop().await;
-        publish_the_rest(self.relayed, *self.executor.committed().borrow()).await;
+        let committed = *self.executor.committed().borrow();
+        publish_the_rest(self.relayed, committed).await;
         self.relay.end("relay").await;
     }
 }
