@@ -139,8 +139,8 @@ pub(crate) async fn run(common: &Common, args: &ServerArgs) -> Result<()> {
     }
     let (router, _) = routes.split_for_parts();
     let delivered = post(async move || Json(notifier.map(|notifier| notifier.delivered())));
-    let (stack, bare) =
-        (finish(router, &StackConfig::from(&defaults.http)), Router::new().route("/echo", post(echo)).route("/delivered", delivered));
+    let stack = finish(router, &StackConfig::from(&defaults.http));
+    let bare = Router::new().route("/echo", post(echo)).route("/delivered", delivered);
     let service = service_fn(move |request: Request| match request.uri().path() {
         "/echo" | "/delivered" => bare.clone().oneshot(request).left_future(),
         _ => stack.clone().oneshot(request).right_future(),
