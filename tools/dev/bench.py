@@ -36,7 +36,6 @@ class Benchmark:
     about: str
     figure: Optional[str] = "per_s"
     nats: bool = False
-    runs: int = RUNS
 
 
 BENCHMARKS = {
@@ -46,18 +45,18 @@ BENCHMARKS = {
     "hold": Benchmark(("hold", "--performances", "18"), "holds over HTTP"),
     "hold-4": Benchmark(("hold", "--performances", "20", "--hot", "4"), "the same, four performances at once"),
     "hold-echo": Benchmark(("hold", "--echo", "--performances", "18"), "the same clients against a bare echo, before and after holds", None),
-    "hold-busy": Benchmark(("hold", "--old-snapshot", "--seconds", "60", "--performances", "30"), "holds while a snapshot stays open", runs=1),
-    "pipeline": Benchmark(("hold", "--relay", "--notifier", "--seconds", "60", "--performances", "25"), "holds with relay and notifier on", nats=True, runs=1),
+    "hold-busy": Benchmark(("hold", "--old-snapshot", "--seconds", "60", "--performances", "30"), "holds while a snapshot stays open"),
+    "pipeline": Benchmark(("hold", "--relay", "--notifier", "--seconds", "60", "--performances", "25"), "holds with relay and notifier on", nats=True),
     "journey": Benchmark(("journey", "--performances", "6"), "line, hold, book, pay, cancel over HTTP", "events_per_s"),
     "latency": Benchmark(("hold", "--rate", "1000", "--connections", "64", "--relay", "--notifier", "--projections", "--processes", "--performances", "1"),
                          "1,000 holds a second at fixed times, everything on", None, nats=True),
     "latency-snapshots": Benchmark(("hold", "--rate", "1000", "--connections", "64", "--performances", "1", "--snapshots", "1000"),
                                    "1,000 holds a second while snapshots of their hall are taken all the time", None),
-    "history": Benchmark(("history",), "a hold's cost with ever more history", None, runs=1),
-    "join": Benchmark(("join", "--connections", "4096"), "a million people into one line, in process", runs=1),
-    "recover": Benchmark(("recover",), "a writer's cold start on a million events", None, runs=1),
+    "history": Benchmark(("history",), "a hold's cost with ever more history", None),
+    "join": Benchmark(("join", "--connections", "4096"), "a million people into one line, in process"),
+    "recover": Benchmark(("recover",), "a writer's cold start on a million events", None),
     "find": Benchmark(("find",), "the best of 50,000 seats, nine of ten sold", None),
-    "relay": Benchmark(("relay",), "Postgres to JetStream, from a backlog of a million events", None, nats=True, runs=1),
+    "relay": Benchmark(("relay",), "Postgres to JetStream, from a backlog of a million events", None, nats=True),
 }
 
 # Which are measured by another one, and what the ratio is called.
@@ -65,14 +64,14 @@ BESIDE = {"hold-4": ("ratio_hold", "hold"), "hold-busy": ("ratio_hold", "hold"),
 
 
 def bench(layout: Layout, arguments: list[str]) -> None:
-    names, as_json, compare, runs_max = _arguments(arguments)
+    names, as_json, compare, runs = _arguments(arguments)
     if names == ["chaos"]:
         return tests_run.chaos(layout)
     with lock(layout, "bench", "measuring"):
         need_space(layout.data, FREE_GIB, "Measuring")
         with step("Program") as this:
             program = build(this, layout, PROJECT)
-        bench_run = Runs(layout, as_json, runs_max)
+        bench_run = Runs(layout, as_json, runs)
         if compare is not None:
             try:
                 with step(f"Program as of {compare}") as this:
@@ -85,7 +84,7 @@ def bench(layout: Layout, arguments: list[str]) -> None:
 
 
 def _arguments(arguments: list[str]) -> tuple[list[str], bool, Optional[str], int]:
-    names, as_json, compare, runs_max = [], False, None, COMPARE_RUNS
+    names, as_json, compare, runs = [], False, None, 0
     rest = list(arguments)
     while rest:
         word = rest.pop(0)
@@ -95,17 +94,17 @@ def _arguments(arguments: list[str]) -> tuple[list[str], bool, Optional[str], in
             named = bool(rest) and rest[0] not in BENCHMARKS and not rest[0].startswith("-")
             compare = rest.pop(0) if named else "HEAD~1"
         elif word == "--runs":
-            runs_max = _count(rest.pop(0) if rest else "")
+            runs = _count(rest.pop(0) if rest else "")
         elif word in BENCHMARKS or word == "chaos":
             names.append(word)
         else:
             raise Stop(f"There is no benchmark '{word}'. There are: {', '.join(BENCHMARKS)}, chaos; --json; --runs N; --compare [REVISION].")
-    return names or list(BENCHMARKS), as_json, compare, runs_max
+    return names or list(BENCHMARKS), as_json, compare, runs or (RUNS if compare is None else COMPARE_RUNS)
 
 
 def _count(word: str) -> int:
     if not word.isdigit() or int(word) == 0:
-        raise Stop("--runs takes how often each benchmark is run at most, such as: --runs 1")
+        raise Stop("--runs takes how often each benchmark is run, such as: --runs 1")
     return int(word)
 
 
@@ -140,8 +139,8 @@ def _checkout(layout: Layout, revision: str) -> Path:
 
 
 class Runs:
-    def __init__(self, layout: Layout, as_json: bool, runs_max: int) -> None:
-        self.layout, self.as_json, self.runs_max = layout, as_json, runs_max
+    def __init__(self, layout: Layout, as_json: bool, runs: int) -> None:
+        self.layout, self.as_json, self.runs = layout, as_json, runs
         self.own = layout.within("bench")
         self.system = System(self.own, databases_of_others=False)
         self.measured: dict[str, list[dict]] = {}
@@ -174,15 +173,12 @@ class Runs:
 
     def _in_turn(self, names: list[str], program: Path) -> None:
         """One run of each, then the next: the machine's pace changes within minutes, and so falls on all of them alike."""
-        for nth in range(1, max(self._runs(name) for name in names) + 1):
-            for name in (name for name in names if nth <= self._runs(name)):
-                with step(f"{name}, run {nth} of {self._runs(name)}: {BENCHMARKS[name].about}") as this:
+        for nth in range(1, self.runs + 1):
+            for name in names:
+                with step(f"{name}, run {nth} of {self.runs}: {BENCHMARKS[name].about}") as this:
                     figures = self.once(name, program)
                     this.note(_shown(figures))
                 self.measured.setdefault(name, []).append(figures)
-
-    def _runs(self, name: str) -> int:
-        return min(BENCHMARKS[name].runs, self.runs_max)
 
     def _tell(self, conditions: dict) -> None:
         rows = {name: {"name": name, **_median(runs), "runs": len(runs), **conditions} for name, runs in self.measured.items()}
@@ -201,8 +197,8 @@ class Runs:
         with self.servers():
             for name in names:
                 old, new = [], []
-                with step(f"{name}: {self.runs_max} runs of each build") as this:
-                    for _ in range(self.runs_max):
+                with step(f"{name}: {self.runs} runs of each build") as this:
+                    for _ in range(self.runs):
                         old.append(_worth(name, self.once(name, before)))
                         new.append(_worth(name, self.once(name, after)))
                     was, now = statistics.median(old), statistics.median(new)

@@ -4,6 +4,7 @@
 use super::findings::Findings;
 use crate::failure::{Exit, Failure};
 use anyhow::Context as _;
+use async_nats::jetstream;
 use async_nats::jetstream::consumer::pull::{Ordered, OrderedConfig};
 use async_nats::jetstream::consumer::{Consumer, DeliverPolicy};
 use async_nats::jetstream::stream::Stream;
@@ -46,12 +47,8 @@ impl Copy {
         let client = socketing_nats::connect(&config).await?;
         connected(&client).await?;
         let jetstream = socketing_nats::jetstream(&client);
-        let mut stream = stream::find(&jetstream).await?.ok_or_else(|| {
-            Failure::new(Exit::Failure, format!("there is no JetStream stream {}", stream::STREAM))
-                .hint("a running system makes it; is this its NATS server?")
-        })?;
         let mut findings = Findings::new("jetstream", "JetStream equals the log as far back as it keeps");
-        let (first, last) = caught_up(&mut stream, head, patience).await?;
+        let (stream, first, last) = caught_up(&jetstream, head, patience).await?;
         if last < head.position {
             findings.fault(head.position, format!("the stream ends at {last}, the log at {}: the relay doesn't publish", head.position));
         }
@@ -174,16 +171,25 @@ async fn connected(client: &async_nats::Client) -> Result<(), Failure> {
     Ok(())
 }
 
-/// The stream's first and last sequence, once it reaches to the head, or has had the time to.
-async fn caught_up(stream: &mut Stream, head: &Head, patience: Duration) -> anyhow::Result<(u64, u64)> {
+/// The stream, with its first and last sequence, once it reaches to the head, or has had the time to. One that NATS has lost
+/// is made anew by the relay.
+async fn caught_up(jetstream: &jetstream::Context, head: &Head, patience: Duration) -> anyhow::Result<(Stream, u64, u64)> {
     let deadline = Instant::now() + patience;
     loop {
-        let state = &stream.info().await.context("looking at the JetStream stream")?.state;
-        if state.last_sequence >= head.position || Instant::now() > deadline {
-            return Ok((state.first_sequence, state.last_sequence));
+        let found = stream::find(jetstream).await?;
+        let reaches = found.as_ref().is_some_and(|stream| stream.cached_info().state.last_sequence >= head.position);
+        if reaches || Instant::now() > deadline {
+            let stream = found.ok_or_else(absent)?;
+            let (first, last) = (stream.cached_info().state.first_sequence, stream.cached_info().state.last_sequence);
+            return Ok((stream, first, last));
         }
         sleep(LOOK_EVERY).await;
     }
+}
+
+fn absent() -> Failure {
+    Failure::new(Exit::Failure, format!("there is no JetStream stream {}", stream::STREAM))
+        .hint("a running system makes it; is this its NATS server?")
 }
 
 #[cfg(test)]
@@ -192,6 +198,7 @@ mod tests {
     use crate::verify::testing::Log;
     use socketing_domain::event::Event;
     use socketing_domain::{AccountId, Timestamp, account};
+    use socketing_tests::TestNats;
     use uuid::Uuid;
 
     fn head() -> Head {
@@ -208,6 +215,25 @@ mod tests {
     fn published(event: &RawEvent, head: &Head) -> Received {
         let outgoing = message::encode(event.clone(), head);
         Received { sequence: event.position, subject: outgoing.subject, incoming: message::decode(&outgoing.headers, &outgoing.body) }
+    }
+
+    /// NATS has lost everything, and whoever relays isn't there yet: the stream gets the time that one which is behind gets.
+    #[tokio::test]
+    async fn a_stream_that_is_made_anew_is_waited_for() {
+        let nats = TestNats::start().await;
+        let config = NatsConfig { url: nats.relay_url.clone(), name: "test".into() };
+        let client = socketing_nats::connect(&config).await.unwrap();
+        connected(&client).await.unwrap();
+        let jetstream = socketing_nats::jetstream(&client);
+        let head = Head { position: 0, ..head() };
+        let none = caught_up(&jetstream, &head, Duration::ZERO).await.unwrap_err();
+        assert_eq!(none.to_string(), "there is no JetStream stream BOOKING");
+
+        // In this order on one connection: the first look is before the stream is there.
+        let definition = jetstream::stream::Config { name: stream::STREAM.into(), ..Default::default() };
+        let (found, made) = tokio::join!(biased; caught_up(&jetstream, &head, Duration::from_mins(1)), jetstream.create_stream(definition));
+        made.unwrap();
+        assert_eq!(found.unwrap().2, 0);
     }
 
     #[test]
