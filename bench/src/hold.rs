@@ -101,6 +101,7 @@ pub(crate) async fn run(common: &Common, args: &HoldArgs) -> Result<Figures> {
         rate => open_loop(&server, &load, common.connections, rate).await?,
     }
     let ended = Instant::now();
+    anyhow::ensure!(load.measure.window().over(), "everything was sold out before the time was over: more --performances are needed");
     all_accepted(load.measure.accepted(), load.measure.refused())?;
     let mut figures = load.measure.figures();
     figures.extend(counting.await??);
