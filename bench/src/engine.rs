@@ -1,7 +1,7 @@
 //! `engine`: the executor in process, with recorded outcomes, thousands of commands in flight.
 
 use crate::measure::{Ended, Figures, Measure, Window};
-use crate::venue::{Venue, Wish, all_accepted, is_refusal, request};
+use crate::venue::{Venue, Wish, is_refusal, request};
 use anyhow::Result;
 use socketing_command_api::executor::Executor;
 use socketing_domain::HoldId;
@@ -21,7 +21,7 @@ pub(crate) async fn run(executor: &Executor, venue: Arc<Venue>, in_flight: usize
         clients.spawn(client(executor.clone(), venue.clone(), measure.clone()));
     }
     while clients.join_next().await.is_some() {}
-    all_accepted(measure.accepted(), measure.refused())?;
+    measure.is_valid()?;
     let mut figures = measure.figures();
     figures.insert("in_flight".into(), in_flight.into());
     Ok(figures)

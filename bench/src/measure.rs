@@ -1,5 +1,6 @@
 //! Counts and latencies of one run: a warm-up, then a window of steady state.
 
+use anyhow::{Result, ensure};
 use hdrhistogram::Histogram;
 use serde_json::{Map, Value, json};
 use std::sync::Mutex;
@@ -38,7 +39,7 @@ pub(crate) struct Measure {
     refused: AtomicU64,
     busy: AtomicU64,
     latencies: Mutex<Histogram<u64>>,
-    /// Microseconds after the window's begin of the last answer: a run that sold out ends early.
+    /// Microseconds after the window's begin of the last answer.
     last_us: AtomicU64,
 }
 
@@ -91,6 +92,16 @@ impl Measure {
 
     pub(crate) fn refused(&self) -> u64 {
         self.refused.load(Ordering::Relaxed)
+    }
+
+    /// Fails unless hardly anything was refused, for a benchmark of refusals measures something else, and there was something
+    /// to sell until the end.
+    pub(crate) fn is_valid(&self) -> Result<()> {
+        let (accepted, refused) = (self.accepted(), self.refused());
+        ensure!(accepted > 0, "nothing was accepted");
+        ensure!(refused * 1_000 < accepted, "{refused} of {} commands were refused", accepted + refused);
+        ensure!(self.window.over(), "everything was sold out before the time was over: more --performances are needed");
+        Ok(())
     }
 
     /// Seconds that the figures cover.

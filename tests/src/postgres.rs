@@ -94,15 +94,8 @@ impl TestPostgres {
         let log = self.files.path().join("log").display().to_string();
         let start = || self.run("pg_ctl", &["-D", &data, "-s", "start", "-w", "-t", START_SECONDS, "-l", &log]);
         // Killed, it leaves children behind for a moment, next to whom no other starts.
-        let tries = (1..=START_TRIES_MAX).map(|_| start());
-        let mut failures: Vec<String> = Vec::new();
-        for outcome in tries {
-            match outcome {
-                Ok(()) => return,
-                Err(failure) => failures.push(failure),
-            }
-        }
-        panic!("{}", failures.join("\n"));
+        let failures: Vec<String> = (0..START_TRIES_MAX).map_while(|_| start().err()).collect();
+        assert!(failures.len() < START_TRIES_MAX, "{}", failures.join("\n"));
     }
 
     /// Whether its files outlive this value, for whoever looks into a failure; says where they are.
