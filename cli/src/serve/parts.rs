@@ -196,8 +196,7 @@ impl Commands {
     async fn stop(self) {
         self.processes.end("process managers").await;
         self.executor.stop().await;
-        let committed = *self.executor.committed().borrow();
-        publish_the_rest(self.relayed, committed).await;
+        publish_the_rest(self.relayed, &self.executor.committed()).await;
         self.relay.end("relay").await;
     }
 }
@@ -218,8 +217,10 @@ fn node_address(args: &ServeArgs, listening: SocketAddr) -> String {
     own
 }
 
-/// Waits until everything committed here is published, if this process's relay is the one.
-async fn publish_the_rest(mut relayed: watch::Receiver<RelayStatus>, committed: u64) {
+/// Waits until everything committed here is published, if this process's relay is the one. What is committed is looked at
+/// and let go: other nodes still answer what was forwarded to them, and who notes their commits must not wait for this.
+async fn publish_the_rest(mut relayed: watch::Receiver<RelayStatus>, committed: &watch::Receiver<u64>) {
+    let committed = *committed.borrow();
     let done = relayed.wait_for(|status| status.state != RelayState::Publishing || status.published >= committed);
     if timeout(LAST_EVENTS_MAX, done).await.is_err() {
         tracing::warn!(committed, "the last events are not published yet; the next relay does it");
@@ -276,4 +277,34 @@ fn figures(status: &RelayStatus) -> Figures {
 async fn nats(url: &str, name: &str) -> anyhow::Result<async_nats::Client> {
     let connected = socketing_nats::connect(&NatsConfig { url: url.to_owned(), name: name.to_owned() }).await;
     Ok(connected.map_err(|error| Failure::new(Exit::Usage, "can't use the NATS server").because(error).hint("is --nats-url right?"))?)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use futures::FutureExt;
+    use std::pin::pin;
+    use std::sync::mpsc;
+
+    /// Of the other thread here, which has nothing to wait for.
+    const AT_ONCE: Duration = Duration::from_secs(10);
+
+    /// The node once waited for ever: who noted a commit waited for the last events to be published, and the relay, on the
+    /// same thread, was to publish them.
+    #[tokio::test]
+    async fn commits_are_noted_while_the_last_events_are_published() {
+        let publishing = |published| RelayStatus { state: RelayState::Publishing, published, head: 7 };
+        let (committed, relayed) = (watch::Sender::new(7), watch::Sender::new(publishing(6)));
+        let (looking, here) = (relayed.subscribe(), committed.subscribe());
+        let mut waiting = pin!(publish_the_rest(looking, &here));
+        assert!(waiting.as_mut().now_or_never().is_none(), "position 7 isn't published");
+        let (done, noted) = mpsc::channel();
+        let _noting = std::thread::spawn(move || {
+            committed.send_replace(8);
+            let _ = done.send(());
+        });
+        assert_eq!(noted.recv_timeout(AT_ONCE), Ok(()), "a commit couldn't be noted");
+        relayed.send_replace(publishing(7));
+        waiting.await;
+    }
 }
