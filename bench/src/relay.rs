@@ -27,7 +27,7 @@ pub(crate) async fn client(url: &str) -> Result<Client> {
 /// Publishes the whole log of `pool` into a stream that isn't there yet, to the last confirmation. The log must not grow meanwhile.
 pub(crate) async fn measure(pool: &PgPool, client: &Client) -> Result<Figures> {
     let events = log::head(pool).await?.position;
-    let relay = Relay::new(pool.clone(), client, StreamOptions::default(), None);
+    let relay = Relay::new(pool.clone(), client, StreamOptions::default());
     let (mut status, shutdown) = (relay.status(), CancellationToken::new());
     let began = Instant::now();
     let running = tokio::spawn(relay.run(shutdown.clone()));

@@ -103,11 +103,13 @@ pub(crate) async fn run(common: &Common, args: &ServerArgs) -> Result<()> {
         true => None,
         false => {
             let client = nats(common).await?;
+            let subscription = Subscription::start(socketing_nats::jetstream(&client));
             if args.relay {
-                let relay = Relay::new(pool.clone(), &client, StreamOptions::default(), Some(executor.committed()));
+                let relay = Relay::new(pool.clone(), &client, StreamOptions::default());
+                let relay = relay.taking(executor.commits().clone()).telling(subscription.clone());
                 tokio::spawn(relay.run(CancellationToken::new()));
             }
-            Some(Subscription::start(socketing_nats::jetstream(&client)))
+            Some(subscription)
         }
     };
     if args.processes {

@@ -99,14 +99,22 @@ impl Part {
     }
 }
 
+/// Where a statement's events are in the log.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Written {
+    /// The head's position before them: event `i` (from 0) has position `base + 1 + i`.
+    pub base: u64,
+    /// The history of the log.
+    pub incarnation: Uuid,
+    /// When they were recorded, by Postgres's clock.
+    pub recorded_at: Timestamp,
+}
+
 /// How an append ended.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Appended {
-    /// Written and durable. Event `i` of the statement (from 0) has position `base + 1 + i`.
-    At {
-        /// The head's position before the batch.
-        base: u64,
-    },
+    /// Written and durable.
+    At(Written),
     /// A lease is no longer ours: nothing was written.
     Fenced,
 }
@@ -117,7 +125,8 @@ pub enum Appended {
 /// - `head` is gated by the number of leases that still have our epoch: a stale epoch writes nothing.
 /// - rows come from `unnest` in the list of what is selected, not from a function in `from`, whose rows are all put into a
 ///   store of their own first (`./dev bench statement`: a twelfth of what a row costs).
-/// - the day is worked out once, not by the column's default for each row.
+/// - the day and the moment are worked out once, not by the columns' defaults for each row; the moment while the head is
+///   locked, so that it never goes back along the log.
 /// - a `select` CTE that nothing references never runs, so each part references the one before; inserts always run.
 const APPEND: &str = "
 with lease as (
@@ -129,11 +138,12 @@ with lease as (
 ), head as (
     update log_head set position = position + $3
     where id = 1 and (select count(*) from lease) = cardinality($1::smallint[])
-    returning position - $3 as base, (now() at time zone 'utc')::date as today
+    returning position - $3 as base, (now() at time zone 'utc')::date as today, incarnation,
+              clock_timestamp() as recorded_at
 ), appended as (
-    insert into events (aggregate_type, aggregate_id, sequence, event_type, event_version, payload, metadata, position)
+    insert into events (aggregate_type, aggregate_id, sequence, event_type, event_version, payload, metadata, position, recorded_at)
     select unnest($4::text[]), unnest($5::text[]), unnest($6::bigint[]), unnest($7::text[]), unnest($8::text[]), unnest($9::json[]),
-           unnest($10::json[]), head.base + generate_series(1, $3::bigint)
+           unnest($10::json[]), head.base + generate_series(1, $3::bigint), head.recorded_at
     from head
 ), recorded as (
     insert into command_log (unit, key_time, digest, unit_kind, actor, key, command_id, command, fingerprint, status, body, position,
@@ -152,7 +162,7 @@ with lease as (
     from head, unnest($30::uuid[], $31::text[], $32::smallint[], $33::timestamptz[]) as d (unit, unit_kind, shard, next_due_at)
     on conflict (unit, unit_kind) do update set next_due_at = excluded.next_due_at
 )
-select base from head";
+select base, incarnation, recorded_at from head";
 
 /// Of the statement.
 const ARGUMENTS: usize = 33;
@@ -213,7 +223,11 @@ pub async fn append(connection: &mut PgConnection, parts: &[&Part]) -> Result<Ap
         .fetch_optional(connection)
         .await?;
     match row {
-        Some(row) => Ok(Appended::At { base: row.try_get::<i64, _>("base")? as u64 }),
+        Some(row) => Ok(Appended::At(Written {
+            base: row.try_get::<i64, _>("base")? as u64,
+            incarnation: row.try_get("incarnation")?,
+            recorded_at: row.try_get::<OffsetDateTime, _>("recorded_at")?.into(),
+        })),
         None => Ok(Appended::Fenced),
     }
 }

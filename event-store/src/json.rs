@@ -21,6 +21,11 @@ impl Json {
         serde_json::from_str::<IgnoredAny>(&text).map(|_| Json(text))
     }
 
+    /// Text that Postgres has stored as JSON.
+    pub(crate) const fn stored(text: String) -> Json {
+        Json(text)
+    }
+
     /// The text.
     #[must_use]
     pub fn get(&self) -> &str {

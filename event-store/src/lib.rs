@@ -12,6 +12,7 @@ mod raw_event;
 pub mod append;
 pub mod checkpoint;
 pub mod command_log;
+pub mod commits;
 pub mod due;
 pub mod load;
 pub mod log;
@@ -22,6 +23,7 @@ pub mod singleton;
 pub mod snapshot;
 
 pub use checkpoint::Checkpoint;
+pub use commits::Commits;
 pub use error::StoreError;
 pub use json::Json;
 pub use pool::{POSTGRES_MAJOR_MIN, PoolOptions, connect, migrate, pending_migrations};

@@ -79,7 +79,7 @@ pub struct NotOurs {
 
 /// The message of an event of the log that `head` names. It is accepted only right after the one before it.
 #[must_use]
-pub fn encode(event: RawEvent, head: &Head) -> Outgoing {
+pub fn encode(event: &RawEvent, head: &Head) -> Outgoing {
     let mut headers = HeaderMap::new();
     let mut put = |name: HeaderName, text: String| headers.insert(name, header_value(text));
     put(NATS_EXPECTED_LAST_SEQUENCE, (event.position - 1).to_string());
@@ -94,9 +94,8 @@ pub fn encode(event: RawEvent, head: &Head) -> Outgoing {
     if let Some(traceparent) = traceparent(&event.metadata) {
         put(TRACEPARENT, traceparent);
     }
-    let subject = subject(&event);
-    put(METADATA, String::from(event.metadata));
-    Outgoing { subject, headers, body: Bytes::from(String::from(event.payload)) }
+    put(METADATA, event.metadata.get().to_owned());
+    Outgoing { subject: subject(event), headers, body: Bytes::copy_from_slice(event.payload.get().as_bytes()) }
 }
 
 /// The event of a message.
@@ -214,7 +213,7 @@ mod tests {
         let party = "01976e4c-0000-7000-8000-000000000001/01976e4c-0000-7000-8000-0000000000ff";
         for (kind, id) in [("performance", "01976e4c-0000-7000-8000-000000000001"), ("waiting-room", "x"), ("party", party)] {
             let sent = event(kind, id);
-            let message = encode(sent.clone(), &head());
+            let message = encode(&sent, &head());
             let received = decode(&message.headers, &message.body).unwrap();
             assert_eq!(received.event.hash(), sent.hash());
             assert_eq!(received.event.payload.get(), sent.payload.get(), "byte for byte");
@@ -226,7 +225,7 @@ mod tests {
 
     #[test]
     fn the_message_is_readable() {
-        let message = encode(event("party", "01976e4c-0000-7000-8000-000000000001/01976e4c-0000-7000-8000-0000000000ff"), &head());
+        let message = encode(&event("party", "01976e4c-0000-7000-8000-000000000001/01976e4c-0000-7000-8000-0000000000ff"), &head());
         assert_eq!(message.subject, "booking.party.255.SeatsHeld");
         let header = |name: &str| message.headers.get(name).map(HeaderValue::as_str).unwrap_or_default();
         assert_eq!(header("ce-type"), "socketing.party.SeatsHeld.v2");
@@ -237,13 +236,13 @@ mod tests {
 
     #[test]
     fn a_stream_of_a_newer_program_still_gets_a_subject() {
-        assert_eq!(encode(event("new.kind >", "whatever"), &head()).subject, "booking.new_kind__.unknown.SeatsHeld");
+        assert_eq!(encode(&event("new.kind >", "whatever"), &head()).subject, "booking.new_kind__.unknown.SeatsHeld");
     }
 
     #[test]
     fn strangers_are_told_apart() {
         assert!(decode(&HeaderMap::new(), b"{}").is_err());
-        let message = encode(event("performance", "x"), &head());
+        let message = encode(&event("performance", "x"), &head());
         assert!(decode(&message.headers, b"{not json").is_err());
         let mut headers = message.headers.clone();
         headers.insert("ce-id", "-1");

@@ -10,6 +10,7 @@ use crate::backoff::Backoff;
 use crate::config::{self, ACK_TIMEOUT, IN_FLIGHT_MAX};
 use crate::message;
 use crate::stream::{self, StreamError, StreamOptions};
+use crate::subscription::{Subscription, Supply};
 use crate::wake;
 use async_nats::client::PublishError;
 use async_nats::jetstream::{self, ErrorCode};
@@ -17,9 +18,10 @@ use async_nats::{Client, Message, SubscribeError, Subscriber};
 use futures::{FutureExt, StreamExt};
 use serde::Deserialize;
 use socketing_event_store::checkpoint::{self, Mismatch};
+use socketing_event_store::commits::Following;
 use socketing_event_store::log::{self, Head, PAGE_EVENTS_MAX, Page};
 use socketing_event_store::singleton::Lease;
-use socketing_event_store::{Checkpoint, PgPool, RawEvent, StoreError};
+use socketing_event_store::{Checkpoint, Commits, PgPool, RawEvent, StoreError};
 use std::convert::Infallible;
 use std::error::Error;
 use std::time::Duration;
@@ -144,7 +146,8 @@ pub struct Relay {
     jetstream: jetstream::Context,
     options: StreamOptions,
     owner: Uuid,
-    wake: Option<watch::Receiver<u64>>,
+    commits: Option<Commits>,
+    readers: Option<Subscription>,
     status: watch::Sender<RelayStatus>,
     backoff: Backoff,
     /// The last position that was refused because another message stands there.
@@ -152,21 +155,34 @@ pub struct Relay {
 }
 
 impl Relay {
-    /// A relay that publishes through `client`, whose user must be allowed to. `wake` carries the last committed
-    /// position of this process; without it, the relay polls.
+    /// A relay that publishes through `client`, whose user must be allowed to.
     #[must_use]
-    pub fn new(pool: PgPool, client: &Client, options: StreamOptions, wake: Option<watch::Receiver<u64>>) -> Relay {
+    pub fn new(pool: PgPool, client: &Client, options: StreamOptions) -> Relay {
         Relay {
             pool,
             client: client.clone(),
             jetstream: crate::jetstream(client),
             options,
             owner: Uuid::now_v7(),
-            wake,
+            commits: None,
+            readers: None,
             status: watch::Sender::new(RelayStatus { state: RelayState::Standby, published: 0, head: 0 }),
             backoff: Backoff::new(Duration::from_millis(10), Duration::from_millis(500)),
             suspect: None,
         }
+    }
+
+    /// Takes what this process commits as soon as it is told. Without it the relay looks into the log now and then, as it
+    /// does for what other processes commit.
+    #[must_use]
+    pub fn taking(self, commits: Commits) -> Relay {
+        Relay { commits: Some(commits), ..self }
+    }
+
+    /// Hands what it publishes to the feeds of this process too, which then needn't get it back from JetStream.
+    #[must_use]
+    pub fn telling(self, readers: Subscription) -> Relay {
+        Relay { readers: Some(readers), ..self }
     }
 
     /// How the copy stands, now and from now on.
@@ -259,7 +275,8 @@ impl Relay {
         let prepared = stream::prepare(&self.jetstream, &self.pool, &self.options, self.suspect).await?;
         self.suspect = None;
         let mut flight = Flight::after(prepared.last_sequence, &self.client).await?;
-        let mut ahead = Ahead::of(&self.pool, &prepared, self.wake.clone());
+        let mut ahead = Ahead::of(&self.pool, &prepared, self.commits.clone());
+        let supply = self.readers.as_ref().map(Subscription::supply);
         let lag = prepared.head.position.saturating_sub(prepared.last_sequence);
         if !matches!(self.status.borrow().state, RelayState::Standby | RelayState::Publishing) {
             tracing::info!(lag, "the relay publishes again");
@@ -273,7 +290,7 @@ impl Relay {
                 biased; // a confirmation makes room
                 answer = flight.answers.next() => self.confirm(answer, &mut flight)?,
                 page = ahead.pages.recv(), if !flight.is_full() => {
-                    self.publish_page(page.transpose()?, &prepared.head, &mut flight).await?;
+                    self.publish_page(page.transpose()?, &prepared.head, &mut flight, supply.as_ref()).await?;
                     // What is in flight may be lost: don't wait for it to time out.
                     if !crate::is_connected(&self.client) {
                         return Err(Interruption::Disconnected);
@@ -290,8 +307,14 @@ impl Relay {
         }
     }
 
-    /// Publishes a page of the log.
-    async fn publish_page(&mut self, page: Option<Page>, history: &Head, flight: &mut Flight) -> Result<(), Interruption> {
+    /// Publishes a page of the log, and hands it to the readers here.
+    async fn publish_page(
+        &mut self,
+        page: Option<Page>,
+        history: &Head,
+        flight: &mut Flight,
+        supply: Option<&Supply>,
+    ) -> Result<(), Interruption> {
         let Some(page) = page else { return Err(Interruption::Reconnected) }; // the reader is gone: begin again
         self.status.send_if_modified(|status| std::mem::replace(&mut status.head, page.head.position) != page.head.position);
         for event in page.events {
@@ -300,7 +323,10 @@ impl Relay {
                 let answer = next.map_err(|_| Interruption::Unconfirmed(flight.confirmed + 1))?;
                 self.confirm(answer, flight)?;
             }
-            flight.send(event, history, &self.client).await?;
+            flight.send(&event, history, &self.client).await?;
+            if let Some(supply) = supply {
+                supply.tell(event, history.incarnation);
+            }
         }
         Ok(())
     }
@@ -358,7 +384,7 @@ impl Flight {
         Ok(Flight { inbox, answers, sent: position, confirmed: position, confirmed_at: Instant::now() })
     }
 
-    async fn send(&mut self, event: RawEvent, history: &Head, client: &Client) -> Result<(), Interruption> {
+    async fn send(&mut self, event: &RawEvent, history: &Head, client: &Client) -> Result<(), Interruption> {
         let position = event.position;
         debug_assert_eq!(position, self.sent + 1, "the log is dense");
         let outgoing = message::encode(event, history);
@@ -416,20 +442,15 @@ struct Ahead {
 }
 
 impl Ahead {
-    fn of(pool: &PgPool, prepared: &stream::Prepared, wake: Option<watch::Receiver<u64>>) -> Ahead {
+    fn of(pool: &PgPool, prepared: &stream::Prepared, commits: Option<Commits>) -> Ahead {
         let (sender, pages) = mpsc::channel(PAGES_AHEAD);
-        let from = Checkpoint { position: prepared.last_sequence, incarnation: prepared.head.incarnation, last_hash: None };
-        Ahead { pages, _task: AbortOnDropHandle::new(tokio::spawn(read_ahead(pool.clone(), from, wake, sender))) }
+        let (pool, history, from) = (pool.clone(), prepared.head, prepared.last_sequence);
+        Ahead { pages, _task: AbortOnDropHandle::new(tokio::spawn(read_ahead(pool, history, from, commits, sender))) }
     }
 }
 
 /// Each page with the head, also an empty one. Ends when nobody wants more, or with the error that it sends.
-async fn read_ahead(
-    pool: PgPool,
-    mut from: Checkpoint,
-    mut wake: Option<watch::Receiver<u64>>,
-    pages: mpsc::Sender<Result<Page, Interruption>>,
-) {
+async fn read_ahead(pool: PgPool, history: Head, after: u64, commits: Option<Commits>, pages: mpsc::Sender<Result<Page, Interruption>>) {
     // A connection of its own: one of the pool's is looked at before each use and tidied after it, two round trips more.
     let mut connection = match pool.acquire().await {
         Ok(connection) => connection.detach(),
@@ -438,12 +459,19 @@ async fn read_ahead(
             return;
         }
     };
+    let mut from = Checkpoint { position: after, incarnation: history.incarnation, last_hash: None };
+    let mut own = commits.as_ref().map(Commits::follow);
+    let mut committed = commits.as_ref().map(Commits::position);
     loop {
         let began = Instant::now();
-        let page = match checkpoint::read_on(&mut connection, &from, PAGE_EVENTS_MAX, None).await {
-            Ok(Ok(page)) => Ok(page),
-            Ok(Err(mismatch)) => Err(Interruption::HistoryReplaced(mismatch)),
-            Err(error) => Err(error.into()),
+        let page = match committed_here(own.as_mut(), from.position, &history) {
+            Some(page) => Ok(page),
+            None => {
+                let read = checkpoint::read_on(&mut connection, &from, PAGE_EVENTS_MAX, None).await;
+                read.map_err(Interruption::from).and_then(|page| page.map_err(Interruption::HistoryReplaced)).inspect(|page| {
+                    own.iter_mut().for_each(|own| own.read(page.head.position));
+                })
+            }
         };
         let mut reached = None;
         if let Ok(Page { events, head }) = &page {
@@ -457,13 +485,20 @@ async fn read_ahead(
         }
         match reached {
             Some(true) => {
-                drop(timeout(POLL, wake::woken(&mut wake, from.position)).await);
+                drop(timeout(POLL, wake::woken(&mut committed, from.position)).await);
                 sleep_until(began + wake::PACE).await;
             }
             Some(false) => {}
             None => return,
         }
     }
+}
+
+/// A page of what this process has committed right after this position, if there is something.
+fn committed_here(own: Option<&mut Following>, after: u64, history: &Head) -> Option<Page> {
+    let events = own?.after(after, PAGE_EVENTS_MAX as usize);
+    let position = events.last()?.position;
+    Some(Page { events, head: Head { position, ..*history } })
 }
 
 /// Says how a long way back goes.

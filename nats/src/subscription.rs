@@ -1,7 +1,8 @@
 //! The subscription: a process receives each new message of the stream once, reads it once, and hands it to all its feeds.
 //!
 //! A process has up to ten feeds. A consumer for each had every message sent and read ten times, which was two fifths of
-//! what the server did for a seat that was held.
+//! what the server did for a seat that was held. And the process whose relay publishes has had each of them in its hands
+//! already: while it does, the feeds hear the relay ([`Supply`]), and JetStream isn't asked for the same again.
 //!
 //! It brings what is new and nothing else, and keeps little: a feed that falls further behind than that reads Postgres, as it
 //! does for whatever else it misses.
@@ -51,6 +52,7 @@ pub struct Subscription {
     jetstream: Context,
     news: broadcast::Sender<News>,
     open: watch::Receiver<bool>,
+    supplied: watch::Sender<bool>,
     _task: Arc<AbortOnDropHandle<()>>,
 }
 
@@ -61,9 +63,9 @@ impl Subscription {
     #[must_use]
     pub fn start(jetstream: Context) -> Subscription {
         let (news, open) = (broadcast::Sender::new(KEPT_MAX), watch::Sender::new(false));
-        let opened = open.subscribe();
-        let task = tokio::spawn(run(jetstream.clone(), news.clone(), open));
-        Subscription { jetstream, news, open: opened, _task: Arc::new(AbortOnDropHandle::new(task)) }
+        let (supplied, opened) = (watch::Sender::new(false), open.subscribe());
+        let task = tokio::spawn(run(jetstream.clone(), news.clone(), open, supplied.subscribe()));
+        Subscription { jetstream, news, open: opened, supplied, _task: Arc::new(AbortOnDropHandle::new(task)) }
     }
 
     /// The JetStream that it subscribes through.
@@ -89,21 +91,61 @@ impl Subscription {
         let _ = open.wait_for(|open| *open).await;
     }
 
+    /// From now on the relay of this process tells what is new, until this is dropped.
+    pub(crate) fn supply(&self) -> Supply {
+        self.supplied.send_replace(true);
+        Supply { news: self.news.clone(), supplied: self.supplied.clone() }
+    }
+
     /// What arrives from now on.
     pub(crate) fn listen(&self) -> broadcast::Receiver<News> {
         self.news.subscribe()
     }
 }
 
-async fn run(jetstream: Context, news: broadcast::Sender<News>, open: watch::Sender<bool>) {
+/// What the relay of this process tells the feeds here, in the stream's order.
+#[derive(Debug)]
+pub(crate) struct Supply {
+    news: broadcast::Sender<News>,
+    supplied: watch::Sender<bool>,
+}
+
+impl Supply {
+    /// Tells an event that was read in this history of the log.
+    pub(crate) fn tell(&self, event: RawEvent, incarnation: Uuid) {
+        let _ = self.news.send(News::Event { event: Arc::new(event), incarnation }); // nobody may be listening
+    }
+}
+
+impl Drop for Supply {
+    fn drop(&mut self) {
+        self.supplied.send_replace(false);
+    }
+}
+
+async fn run(jetstream: Context, news: broadcast::Sender<News>, open: watch::Sender<bool>, mut supplied: watch::Receiver<bool>) {
     let mut pause = Backoff::new(Duration::from_millis(50), Duration::from_secs(1));
     loop {
-        let why = match subscribe(&jetstream).await {
-            Ok(messages) => {
+        let began = tokio::select! {
+            biased;
+            _ = supplied.wait_for(|supplied| *supplied) => None,
+            subscribed = subscribe(&jetstream) => Some(subscribed),
+        };
+        let why = match began {
+            None => {
                 open.send_replace(true);
-                receive(&jetstream, messages, &news, &mut pause).await
+                // The sender lives as long as this.
+                let _ = supplied.wait_for(|supplied| !supplied).await;
+                "the relay here has stopped publishing".to_owned()
             }
-            Err(error) => error.to_string(),
+            Some(Ok(messages)) => {
+                open.send_replace(true);
+                tokio::select! {
+                    _ = supplied.wait_for(|supplied| *supplied) => continue,
+                    why = receive(&jetstream, messages, &news, &mut pause) => why,
+                }
+            }
+            Some(Err(error)) => error.to_string(),
         };
         open.send_replace(false);
         // Nobody may be listening.

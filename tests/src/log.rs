@@ -4,7 +4,8 @@ use serde_json::json;
 use socketing_domain::event::{Event, StreamId};
 use socketing_domain::{AccountId, BookingId, PaymentId, PerformanceId, Won, wallet};
 use socketing_event_store::PgPool;
-use socketing_event_store::append::{Appended, NewEvent, Part, append};
+use socketing_event_store::append::{Appended, NewEvent, Part, Written, append};
+use socketing_event_store::commits::{Batch, Commits};
 use socketing_event_store::shards::{self, Epoch};
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -21,6 +22,8 @@ pub struct TestLog {
     sequences: HashMap<StreamId, u64>,
     /// The wallets that [`TestLog::fill`] writes to.
     wallets: Vec<AccountId>,
+    /// Whom it tells what it commits, and as which session.
+    readers: Option<(Commits, u64)>,
 }
 
 impl TestLog {
@@ -33,7 +36,7 @@ impl TestLog {
         sqlx::query("update shard_leases set owner = null").execute(pool).await.expect("free the shards");
         let shards = shards::acquire(pool, Uuid::now_v7(), "test").await.expect("take the shards");
         let wallets = (0..20).map(|_| AccountId::new()).collect();
-        TestLog { pool: pool.clone(), shards, sequences: HashMap::new(), wallets }
+        TestLog { pool: pool.clone(), shards, sequences: HashMap::new(), wallets, readers: None }
     }
 
     /// A writer that goes on where each stream of this log ends.
@@ -52,6 +55,20 @@ impl TestLog {
         log
     }
 
+    /// From now on it tells what it commits, as one session with Postgres would; or nobody, as another process.
+    pub fn tells(&mut self, readers: Option<(Commits, u64)>) {
+        self.readers = readers;
+    }
+
+    fn tell(&self, written: Written, parts: Vec<Part>) -> u64 {
+        let last = written.base + parts.len() as u64;
+        if let Some((commits, session)) = &self.readers {
+            let events = parts.into_iter().map(|part| part.events).collect();
+            commits.tell(Batch { session: *session, written, events });
+        }
+        last
+    }
+
     /// Appends these events and returns the last one's position.
     ///
     /// # Panics
@@ -62,7 +79,7 @@ impl TestLog {
             let parts: Vec<Part> = chunk.iter().map(|(stream, event)| self.part(*stream, event)).collect();
             let mut connection = self.pool.acquire().await.expect("a connection");
             match append(&mut connection, &parts.iter().collect::<Vec<_>>()).await.expect("append events") {
-                Appended::At { base } => last = base + parts.len() as u64,
+                Appended::At(written) => last = self.tell(written, parts),
                 Appended::Fenced => panic!("another took the shards"),
             }
         }

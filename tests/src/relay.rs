@@ -8,7 +8,7 @@ use futures::StreamExt;
 use socketing_event_store::{PgPool, log};
 use socketing_nats::message::{self, Incoming};
 use socketing_nats::stream::{self, STREAM};
-use socketing_nats::{Relay, RelayState, RelayStatus, StreamOptions};
+use socketing_nats::{Relay, RelayState, RelayStatus, StreamOptions, Subscription};
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
 use tokio::time::timeout;
@@ -30,7 +30,15 @@ impl TestRelay {
 
     /// Starts one with settings of its own.
     pub async fn start_with(db: &TestDb, nats: &TestNats, options: StreamOptions) -> TestRelay {
-        let relay = Relay::new(db.pool.clone(), &nats.relay().await, options, None);
+        TestRelay::run(Relay::new(db.pool.clone(), &nats.relay().await, options))
+    }
+
+    /// Starts one that tells these feeds what it publishes.
+    pub async fn start_telling(db: &TestDb, nats: &TestNats, readers: Subscription) -> TestRelay {
+        TestRelay::run(Relay::new(db.pool.clone(), &nats.relay().await, StreamOptions::default()).telling(readers))
+    }
+
+    fn run(relay: Relay) -> TestRelay {
         let shutdown = CancellationToken::new();
         TestRelay { status: relay.status(), task: tokio::spawn(relay.run(shutdown.clone())), shutdown }
     }
@@ -78,6 +86,11 @@ pub async fn assert_stream_equals_log(pool: &PgPool, jetstream: &jetstream::Cont
             assert_eq!(message.info().expect("a JetStream message").stream_sequence, position);
             assert_eq!(incoming.event.position, position);
             assert_eq!(incoming.event.hash(), event.hash(), "the message at {position} is the log's event");
+            assert_eq!(
+                (incoming.event.recorded_at, incoming.event.metadata.get()),
+                (event.recorded_at, event.metadata.get()),
+                "the message at {position} says when and who as the log does"
+            );
             assert_eq!((incoming.log_id, incoming.incarnation), (head.log_id, head.incarnation));
         }
     }

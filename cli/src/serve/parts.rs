@@ -169,7 +169,7 @@ impl Commands {
         processes.tasks.spawn(retention::run(pool.clone(), args.command_api.outcome_days, stop));
         let options = StreamOptions { replicas: args.nats_replicas as usize, window_bytes: args.nats_window_bytes };
         let client = nats(relay_url, "socketing-relay").await?;
-        let relay = Relay::new(pool.clone(), &client, options, Some(executor.committed()));
+        let relay = Relay::new(pool.clone(), &client, options).taking(executor.commits().clone()).telling(subscription.clone());
         let (relayed, relaying) = (relay.status(), Background::new());
         relaying.tasks.spawn(relay.run(relaying.stop.clone()));
         Ok(Commands { pool: pool.clone(), subscription: subscription.clone(), executor, api, processes, relay: relaying, relayed })
@@ -196,7 +196,7 @@ impl Commands {
     async fn stop(self) {
         self.processes.end("process managers").await;
         self.executor.stop().await;
-        publish_the_rest(self.relayed, &self.executor.committed()).await;
+        publish_the_rest(self.relayed, &self.executor.commits().position()).await;
         self.relay.end("relay").await;
     }
 }

@@ -3,13 +3,14 @@
 use super::leases::Keeper;
 use super::limits;
 use super::ownership::Ownership;
-use socketing_event_store::append::{self, Appended, Part};
+use socketing_event_store::append::{self, Appended, Part, Written};
+use socketing_event_store::commits::{Batch, Commits};
 use socketing_event_store::shards;
 use sqlx::{Connection, PgConnection, PgPool};
 use std::io;
 use std::sync::Arc;
 use std::time::Duration;
-use tokio::sync::{mpsc, oneshot, watch};
+use tokio::sync::{mpsc, oneshot};
 use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
@@ -18,13 +19,6 @@ use uuid::Uuid;
 pub(super) struct Submission {
     pub(super) part: Part,
     pub(super) result: oneshot::Sender<Result<u64, NotCommitted>>,
-}
-
-impl Submission {
-    fn tell(self, result: Result<u64, NotCommitted>) {
-        // A writer that is gone (the process stops) has nobody left to answer.
-        let _ = self.result.send(result);
-    }
 }
 
 /// Why a submission is not in the log.
@@ -42,11 +36,11 @@ pub(super) async fn run(
     pool: PgPool,
     ownership: Ownership,
     keeper: Arc<Keeper>,
-    committed: watch::Sender<u64>,
+    commits: Commits,
     stopping: CancellationToken,
     mut inbox: mpsc::Receiver<Submission>,
 ) {
-    let mut committer = Committer { pool, ownership, keeper, committed, stopping, connection: None };
+    let mut committer = Committer { pool, ownership, keeper, commits, stopping, connection: None, sessions: 0 };
     let mut next = inbox.recv().await;
     let mut writers = 0;
     while let Some(first) = next {
@@ -83,15 +77,17 @@ struct Committer {
     pool: PgPool,
     ownership: Ownership,
     keeper: Arc<Keeper>,
-    committed: watch::Sender<u64>,
+    commits: Commits,
     stopping: CancellationToken,
     connection: Option<PgConnection>,
+    /// How many connections there were, this one included.
+    sessions: u64,
 }
 
 impl Committer {
     async fn commit(&mut self, submissions: Vec<Submission>) {
         match self.append(&submissions).await {
-            Ok(Appended::At { base }) => self.announce(base, submissions),
+            Ok(Appended::At(written)) => self.announce(written, submissions),
             Ok(Appended::Fenced) => self.fenced(submissions).await,
             Err(error) if append::is_data_error(&error) => self.narrow(&error, submissions).await,
             Err(error) => self.settle(&error, submissions).await,
@@ -102,22 +98,33 @@ impl Committer {
     async fn append(&mut self, submissions: &[Submission]) -> Result<Appended, sqlx::Error> {
         let connection = match &mut self.connection {
             Some(connection) => connection,
-            none => none.insert(connect(&self.pool, self.ownership.owner()).await?),
+            none => {
+                self.sessions += 1;
+                none.insert(connect(&self.pool, self.ownership.owner()).await?)
+            }
         };
         let parts: Vec<&Part> = submissions.iter().map(|submission| &submission.part).collect();
         // Postgres bounds the statement; this bounds a network that swallows what is sent.
         timeout(limits::APPEND_TIMEOUT, append::append(connection, &parts)).await.unwrap_or_else(|_| Err(no_answer("a commit")))
     }
 
-    fn announce(&self, base: u64, submissions: Vec<Submission>) {
-        let events: usize = submissions.iter().map(|submission| submission.part.events.len()).sum();
-        let position = base + events as u64;
-        self.committed.send_if_modified(|known| std::mem::replace(known, position.max(*known)) < position);
-        let mut before = base;
-        for submission in submissions {
-            let own = submission.part.events.len() as u64;
-            submission.tell(Ok(before));
-            before += own;
+    /// Tells the process's readers, and then the writers: who was answered finds the position noted.
+    fn announce(&self, written: Written, submissions: Vec<Submission>) {
+        let mut before = written.base;
+        let (told, events): (Vec<_>, Vec<_>) = submissions
+            .into_iter()
+            .map(|Submission { part, result }| {
+                let own = before;
+                before += part.events.len() as u64;
+                ((result, own), part.events)
+            })
+            .unzip();
+        match self.commits.are_followed() {
+            true => self.commits.tell(Batch { session: self.sessions, written, events }),
+            false => self.commits.note(before),
+        }
+        for (result, own) in told {
+            tell(result, Ok(own));
         }
     }
 
@@ -136,7 +143,7 @@ impl Committer {
     async fn narrow(&mut self, error: &sqlx::Error, submissions: Vec<Submission>) {
         if submissions.len() == 1 {
             tracing::error!(error = error as &dyn std::error::Error, "Postgres refused a batch's data");
-            submissions.into_iter().for_each(|submission| submission.tell(Err(NotCommitted::Poisoned)));
+            submissions.into_iter().for_each(|submission| tell(submission.result, Err(NotCommitted::Poisoned)));
             return;
         }
         for submission in submissions {
@@ -170,6 +177,7 @@ impl Committer {
             match timeout(limits::APPEND_TIMEOUT, raised).await.unwrap_or_else(|_| Err(no_answer("epochs"))) {
                 Ok((connection, epochs)) => {
                     self.ownership.replace(&epochs);
+                    self.sessions += 1;
                     self.connection = Some(connection);
                     tracing::info!("settled");
                     return;
@@ -188,7 +196,12 @@ impl Committer {
 }
 
 fn lose(submissions: Vec<Submission>) {
-    submissions.into_iter().for_each(|submission| submission.tell(Err(NotCommitted::Lost)));
+    submissions.into_iter().for_each(|submission| tell(submission.result, Err(NotCommitted::Lost)));
+}
+
+fn tell(writer: oneshot::Sender<Result<u64, NotCommitted>>, result: Result<u64, NotCommitted>) {
+    // A writer that is gone (the process stops) has nobody left to answer.
+    let _ = writer.send(result);
 }
 
 fn no_answer(to: &str) -> sqlx::Error {

@@ -38,11 +38,11 @@ use socketing_domain::Clock;
 use socketing_domain::unit::{Command, Unit, UnitId};
 use socketing_domain::waiting_room;
 use socketing_event_store::append::Part;
-use socketing_event_store::{StoreError, log};
+use socketing_event_store::{Commits, StoreError, log};
 use sqlx::PgPool;
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use tokio::sync::{mpsc, mpsc::error::TrySendError, oneshot, watch};
+use tokio::sync::{mpsc, mpsc::error::TrySendError, oneshot};
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 use uuid::Uuid;
 use writer::{Item, Looking, Pending, Writer};
@@ -64,7 +64,7 @@ struct Inner {
     forwarder: Forwarder,
     writers: Mutex<HashMap<UnitId, Queues>>,
     submissions: mpsc::Sender<Submission>,
-    committed: watch::Sender<u64>,
+    commits: Commits,
     stopping: CancellationToken,
     tasks: TaskTracker,
 }
@@ -112,14 +112,14 @@ impl Executor {
             forwarder,
             writers: Mutex::default(),
             submissions,
-            committed: watch::Sender::new(head.position),
+            commits: Commits::new(head.position),
             stopping: CancellationToken::new(),
             tasks: TaskTracker::new(),
         });
         leases::first(&inner).await.map_err(StoreError::query("take the first leases on shards"))?;
         let (pool, keeper) = (inner.pool.clone(), inner.keeper.clone());
-        let (committed, stopping) = (inner.committed.clone(), inner.stopping.clone());
-        tokio::spawn(committer::run(pool, inner.ownership.clone(), keeper, committed, stopping, inbox));
+        let (commits, stopping) = (inner.commits.clone(), inner.stopping.clone());
+        tokio::spawn(committer::run(pool, inner.ownership.clone(), keeper, commits, stopping, inbox));
         inner.tasks.spawn(leases::keep(inner.clone()));
         inner.tasks.spawn(leases::wake_due_units(inner.clone()));
         Ok(Executor { inner })
@@ -167,7 +167,7 @@ impl Executor {
         let seen = self.inspect(unit, move |unit| question.answer_json(unit)).await;
         match seen {
             // Read after the look: what the look saw was committed, and announced, before.
-            Ok(Ok(answer)) => Ok(Some(Seen { answer, position: self.last_committed() })),
+            Ok(Ok(answer)) => Ok(Some(Seen { answer, position: self.commits().last() })),
             Ok(Err(error)) => {
                 tracing::error!(%unit, error = &error as &dyn std::error::Error, "an answer can't be written");
                 Err(Rejected::Internal)
@@ -177,17 +177,11 @@ impl Executor {
         }
     }
 
-    /// The last position that this process knows to be committed (at start: the log's head), by itself or by nodes that it
-    /// forwarded to. The relay's wake-up.
+    /// What this process commits, and how far it knows the log to be committed (at start: its head), by itself or by nodes
+    /// that it forwarded to.
     #[must_use]
-    pub fn committed(&self) -> watch::Receiver<u64> {
-        self.inner.committed.subscribe()
-    }
-
-    /// That position, as it is now.
-    #[must_use]
-    pub fn last_committed(&self) -> u64 {
-        *self.inner.committed.borrow()
+    pub fn commits(&self) -> &Commits {
+        &self.inner.commits
     }
 
     /// Has the other nodes take over, if there are any: call it as soon as this one is told to stop. Commands that still
@@ -270,15 +264,6 @@ impl Inner {
                 sent
             }
         }
-    }
-
-    /// Notes what another node has committed.
-    fn note_committed(&self, position: Option<u64>) {
-        self.committed.send_if_modified(|known| {
-            let before = *known;
-            *known = position.unwrap_or(0).max(before);
-            *known > before
-        });
     }
 
     /// Returns when every batch that the committer has by now is committed or lost, or after a bounded time.

@@ -91,7 +91,7 @@ pub(super) async fn pay(
         serde_json::from_str(&accepted.reply).map_err(|error| Problem::internal("reading a payment's recorded answer", &error))?;
     if started.state != PaymentState::InFlight {
         // A repeated command tells the payment as it is now, so its own position may lie before the outcome.
-        let position = accepted.position.max(api.0.executor.last_committed());
+        let position = accepted.position.max(api.0.executor.commits().last());
         return Ok(sender.with_limits(done(StatusCode::OK, &Done { position, ..accepted })));
     }
     let known = Answer { position: accepted.position, reply: started };

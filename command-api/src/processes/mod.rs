@@ -130,7 +130,7 @@ async fn follow(
         None => Checkpoint::beginning(log::head(pool).await?.incarnation),
     };
     let feed = Feed::open(pool.clone(), subscription, NAME, &at).await?;
-    let feed = feed.only(Intent::CAUSES).woken_by(own.executor.committed());
+    let feed = feed.only(Intent::CAUSES).woken_by(own.executor.commits().position());
     let (batches, taken) = mpsc::channel(at_once::BATCHES_MAX);
     let (incarnation, moves_checkpoint) = (at.incarnation, connect(pool).await?);
     tokio::select! {

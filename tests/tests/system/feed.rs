@@ -98,11 +98,40 @@ async fn everything_arrives_once_and_in_order() -> Result<()> {
     Ok(())
 }
 
+/// What the relay of the same process publishes doesn't come back from JetStream. When that relay ends, and another process's
+/// takes over, everything comes from there.
+#[tokio::test(flavor = "multi_thread")]
+async fn the_relay_of_the_process_is_heard_and_afterwards_jetstream() -> Result<()> {
+    let (db, nats) = (TestDb::new().await, TestNats::start().await);
+    let (mut log, jetstream) = (TestLog::new(&db.pool).await, jetstream(&nats.reader().await));
+    let subscription = nats.subscription().await;
+    let mut relay = TestRelay::start_telling(&db, &nats, subscription.clone()).await;
+    let mut reader = Reader::open(&db, Some(subscription.clone())).await?;
+    let position = log.fill(50).await;
+    reader.reads_to(position).await?;
+    let hears = async || subscription.feeds() == 1 && consumers(&jetstream).await == 0;
+    reader.idles_until("the feed hears the relay", hears).await?;
+    for _ in 0..5 {
+        let position = log.fill(700).await;
+        relay.has_published(position).await;
+        reader.reads_without_postgres(position).await?;
+    }
+    assert_eq!(consumers(&jetstream).await, 0, "it isn't sent again");
+    relay.stop().await;
+    let mut another = TestRelay::start(&db, &nats).await;
+    let position = log.fill(700).await;
+    reader.reads_to(position).await?;
+    reader.attaches(&jetstream).await?;
+    let position = log.fill(700).await;
+    another.has_published(position).await;
+    reader.reads_without_postgres(position).await
+}
+
 /// Publishes positions of the log by hand, in the relay's place.
 async fn publish(db: &TestDb, relay: &Context, positions: impl Iterator<Item = u64>) -> Result<()> {
     let head = log::head(&db.pool).await?;
     for position in positions {
-        let outgoing = message::encode(log::event_at(&db.pool, position).await?.context("the log has it")?, &head);
+        let outgoing = message::encode(&log::event_at(&db.pool, position).await?.context("the log has it")?, &head);
         relay.publish_with_headers(outgoing.subject, outgoing.headers, outgoing.body).await?.await?;
     }
     Ok(())
@@ -123,7 +152,7 @@ async fn fresh_events_come_from_jetstream_though_postgres_is_stuck() -> Result<(
     let mut stuck = db.pool.begin().await?;
     sqlx::query("lock table events, log_head in access exclusive mode").execute(&mut *stuck).await?;
     for expected in events {
-        let outgoing = message::encode(expected.clone(), &head);
+        let outgoing = message::encode(&expected, &head);
         relay.publish_with_headers(outgoing.subject, outgoing.headers, outgoing.body).await?.await?;
         let batch = within("the event", reader.feed.next_batch(10)).await?;
         assert_eq!(batch.iter().map(|event| event.hash()).collect::<Vec<_>>(), [expected.hash()]);

@@ -5,6 +5,8 @@ use async_nats::jetstream::Context;
 use futures::StreamExt;
 use socketing_domain::event::{Event, StreamId};
 use socketing_domain::{AccountId, Won, wallet};
+use socketing_event_store::append::{NewEvent, Written};
+use socketing_event_store::commits::{Batch, Commits};
 use socketing_event_store::log;
 use socketing_nats::stream::{self, STREAM};
 use socketing_nats::{NatsConfig, Relay, RelayState, StreamOptions, connect, jetstream};
@@ -16,6 +18,7 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
+use tokio_util::task::AbortOnDropHandle;
 use uuid::Uuid;
 
 #[tokio::test(flavor = "multi_thread")]
@@ -36,20 +39,76 @@ async fn every_event_is_published_at_the_sequence_that_is_its_position() -> Resu
 async fn a_commit_of_the_same_process_wakes_the_relay() -> Result<()> {
     let (db, nats) = (TestDb::new().await, TestNats::start().await);
     let mut log = TestLog::new(&db.pool).await;
-    let (committed, wake) = watch::channel(0);
-    let relay = Relay::new(db.pool.clone(), &nats.relay().await, StreamOptions::default(), Some(wake));
+    let commits = Commits::new(0);
+    let relay = Relay::new(db.pool.clone(), &nats.relay().await, StreamOptions::default()).taking(commits.clone());
     let (mut status, shutdown) = (relay.status(), CancellationToken::new());
     let running = tokio::spawn(relay.run(shutdown.clone()));
     for _ in 0..50 {
         let position = log.fill(3).await;
-        committed.send(position)?;
+        commits.note(position);
         within("the events are published", status.wait_for(|status| status.published >= position)).await?;
     }
-    drop(committed); // the writer ends: polling remains
-    let position = log.fill(3).await;
+    let position = log.fill(3).await; // nobody tells: another process committed it
     within("the last events are published", status.wait_for(|status| status.published >= position)).await?;
     shutdown.cancel();
     within("the relay stops", running).await?;
+    Ok(())
+}
+
+/// What this process tells, what it doesn't because another one committed it, and what comes through a new session after the
+/// old one broke: all of it is published as Postgres has it.
+#[tokio::test(flavor = "multi_thread")]
+async fn what_the_process_commits_is_published_as_postgres_has_it() -> Result<()> {
+    let (db, nats, commits) = (TestDb::new().await, TestNats::start().await, Commits::new(0));
+    let mut log = TestLog::new(&db.pool).await;
+    let relay = Relay::new(db.pool.clone(), &nats.relay().await, StreamOptions::default()).taking(commits.clone());
+    let (mut status, shutdown) = (relay.status(), CancellationToken::new());
+    let running = tokio::spawn(relay.run(shutdown.clone()));
+    eventually("the relay follows", || async { commits.are_followed() }).await;
+    for round in 0..60 {
+        let another = round % 7 == 3;
+        log.tells((!another).then(|| (commits.clone(), round / 20)));
+        let position = log.fill(1 + round as usize * 13 % 600).await;
+        if round % 5 == 0 {
+            within("the events are published", status.wait_for(|status| status.published >= position)).await?;
+        }
+    }
+    let position = log.fill(1).await;
+    within("the last events are published", status.wait_for(|status| status.published >= position)).await?;
+    assert_eq!(assert_stream_equals_log(&db.pool, &jetstream(&nats.reader().await)).await, position);
+    shutdown.cancel();
+    within("the relay stops", running).await?;
+    Ok(())
+}
+
+/// The relay doesn't read again what its process has just committed. When Postgres then says that it never was, the log is
+/// another one: it was restored.
+#[tokio::test(flavor = "multi_thread")]
+async fn what_the_process_commits_is_published_before_postgres_is_asked() -> Result<()> {
+    let (db, nats, commits) = (TestDb::new().await, TestNats::start().await, Commits::new(0));
+    let mut log = TestLog::new(&db.pool).await;
+    let relay = Relay::new(db.pool.clone(), &nats.relay().await, StreamOptions::default()).taking(commits.clone());
+    let mut status = relay.status();
+    let _running = AbortOnDropHandle::new(tokio::spawn(relay.run(CancellationToken::new())));
+    eventually("the relay follows", || async { commits.are_followed() }).await;
+    log.tells(Some((commits.clone(), 1)));
+    let position = log.fill(10).await;
+    let last = log::event_at(&db.pool, position).await?.context("the log has it")?;
+    let incarnation = log::head(&db.pool).await?.incarnation;
+    let lost = NewEvent {
+        aggregate_type: "wallet",
+        aggregate_id: last.aggregate_id.clone(),
+        sequence: last.sequence + 1,
+        event_type: "WalletCharged",
+        event_version: "1",
+        payload: last.payload.to_string(),
+        metadata: "{}".into(),
+    };
+    let written = Written { base: position, incarnation, recorded_at: last.recorded_at };
+    commits.tell(Batch { session: 1, written, events: vec![vec![lost]] });
+    within("the alarm", status.wait_for(|status| matches!(status.state, RelayState::OtherHistory { .. }))).await?;
+    let published = message_at(&jetstream(&nats.reader().await), position + 1).await.event;
+    assert_eq!((published.aggregate_id, published.sequence), (last.aggregate_id, last.sequence + 1));
     Ok(())
 }
 
@@ -355,7 +414,7 @@ async fn lost_confirmations_are_found_in_the_stream() -> Result<()> {
     let mut log = TestLog::new(&db.pool).await;
     let wire = Wire::to(&nats.relay_url).await?;
     let client = connect(&NatsConfig { url: wire.url.clone(), name: "relay over a wire".into() }).await?;
-    let relay = Relay::new(db.pool.clone(), &client, StreamOptions::default(), None);
+    let relay = Relay::new(db.pool.clone(), &client, StreamOptions::default());
     let (mut status, shutdown) = (relay.status(), CancellationToken::new());
     let running = tokio::spawn(relay.run(shutdown.clone()));
     let reader = jetstream(&nats.reader().await);
@@ -383,7 +442,7 @@ async fn a_relay_that_hears_nothing_looks_for_itself() -> Result<()> {
     let mut log = TestLog::new(&db.pool).await;
     let wire = Wire::to(&nats.relay_url).await?;
     let client = connect(&NatsConfig { url: wire.url.clone(), name: "relay over a wire".into() }).await?;
-    let relay = Relay::new(db.pool.clone(), &client, StreamOptions::default(), None);
+    let relay = Relay::new(db.pool.clone(), &client, StreamOptions::default());
     let (mut status, shutdown) = (relay.status(), CancellationToken::new());
     let running = tokio::spawn(relay.run(shutdown.clone()));
     let before = log.fill(100).await;

@@ -100,7 +100,7 @@ impl<'a> Search<'a> {
         match self.inner.forwarder.ask(address, traceparent, body).await {
             Ok(Told::NotOwner) => None,
             Ok(told) => {
-                self.inner.note_committed(told.committed());
+                self.inner.commits.note(told.committed().unwrap_or(0));
                 Some(told)
             }
             Err(error) => {

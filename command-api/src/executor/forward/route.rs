@@ -41,7 +41,7 @@ impl Executor {
                     }
                     outcome => outcome,
                 };
-                Told::of(outcome, self.last_committed())
+                Told::of(outcome, self.commits().last())
             }
             Asked::Question(unit, question) => {
                 let seen = match self.ask_here(unit, question.clone()).await {
@@ -51,7 +51,7 @@ impl Executor {
                 match seen {
                     Ok(Some(seen)) => Told::Seen { answer: seen.answer, committed: seen.position },
                     Ok(None) => Told::NotOwner,
-                    Err(rejected) => Told::of(Err(rejected), self.last_committed()),
+                    Err(rejected) => Told::of(Err(rejected), self.commits().last()),
                 }
             }
         }
