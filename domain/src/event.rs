@@ -71,11 +71,12 @@ impl StreamId {
     /// 256 buckets (half a million subjects cost 145 MiB and 45 % of the rate, measured); the id is in a header.
     #[must_use]
     pub fn subject(&self, event_type: &str) -> String {
-        match self {
-            StreamId::Account(id) | StreamId::Wallet(id) => format!("booking.{}.{}.{event_type}", self.aggregate_type(), bucket(id.0)),
-            StreamId::Party(_, id) => format!("booking.party.{}.{event_type}", bucket(id.0)),
-            _ => format!("booking.{}.{}.{event_type}", self.aggregate_type(), self.aggregate_id()),
-        }
+        let name = match self {
+            StreamId::Account(id) | StreamId::Wallet(id) => bucket(id.0).to_string(),
+            StreamId::Party(_, id) => bucket(id.0).to_string(),
+            _ => self.aggregate_id(),
+        };
+        ["booking.", self.aggregate_type(), ".", &name, ".", event_type].concat()
     }
 }
 

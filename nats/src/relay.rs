@@ -274,7 +274,7 @@ impl Relay {
         let connection = config::connects(&self.client);
         let prepared = stream::prepare(&self.jetstream, &self.pool, &self.options, self.suspect).await?;
         self.suspect = None;
-        let mut flight = Flight::after(prepared.last_sequence, &self.client).await?;
+        let mut flight = Flight::after(prepared.last_sequence, &prepared.head, &self.client).await?;
         let mut ahead = Ahead::of(&self.pool, &prepared, self.commits.clone());
         let supply = self.readers.as_ref().map(Subscription::supply);
         let lag = prepared.head.position.saturating_sub(prepared.last_sequence);
@@ -323,7 +323,7 @@ impl Relay {
                 let answer = next.map_err(|_| Interruption::Unconfirmed(flight.confirmed + 1))?;
                 self.confirm(answer, flight)?;
             }
-            flight.send(&event, history, &self.client).await?;
+            flight.send(&event, &self.client).await?;
             if let Some(supply) = supply {
                 supply.tell(event, history.incarnation);
             }
@@ -359,6 +359,8 @@ impl Relay {
 struct Flight {
     inbox: String,
     answers: Subscriber,
+    /// Of the log, as messages name it.
+    source: String,
     /// The last position sent,
     sent: u64,
     /// and the last one confirmed,
@@ -378,17 +380,18 @@ struct Answer {
 
 impl Flight {
     /// Nothing in flight, after a position. The inbox is a new one: answers to an earlier flight don't reach it.
-    async fn after(position: u64, client: &Client) -> Result<Flight, Interruption> {
+    async fn after(position: u64, history: &Head, client: &Client) -> Result<Flight, Interruption> {
         let inbox = client.new_inbox();
         let answers = client.subscribe(format!("{inbox}.*")).await.map_err(Interruption::Listen)?;
-        Ok(Flight { inbox, answers, sent: position, confirmed: position, confirmed_at: Instant::now() })
+        let source = message::source(history);
+        Ok(Flight { inbox, answers, source, sent: position, confirmed: position, confirmed_at: Instant::now() })
     }
 
-    async fn send(&mut self, event: &RawEvent, history: &Head, client: &Client) -> Result<(), Interruption> {
+    async fn send(&mut self, event: &RawEvent, client: &Client) -> Result<(), Interruption> {
         let position = event.position;
         debug_assert_eq!(position, self.sent + 1, "the log is dense");
-        let outgoing = message::encode(event, history);
-        let reply = format!("{}.{position}", self.inbox);
+        let outgoing = message::encode(event, &self.source);
+        let reply = [&self.inbox, ".", &position.to_string()].concat();
         let sending = client.publish_with_reply_and_headers(outgoing.subject, reply, outgoing.headers, outgoing.body);
         sending.await.map_err(|source| Interruption::Publish { position, source })?;
         if !self.waits() {

@@ -6,7 +6,7 @@
 use crate::config::SERVER_MIN;
 use crate::message::{self, Incoming};
 use async_nats::jetstream::context::{CreateStreamErrorKind, GetStreamErrorKind};
-use async_nats::jetstream::stream::{Config, DiscardPolicy, RawMessageErrorKind, RetentionPolicy, StorageType, Stream};
+use async_nats::jetstream::stream::{Config, DiscardPolicy, PersistenceMode, RawMessageErrorKind, RetentionPolicy, StorageType, Stream};
 use async_nats::jetstream::{Context, ErrorCode};
 use socketing_event_store::checkpoint::Mismatch;
 use socketing_event_store::log::{self, Head};
@@ -89,6 +89,9 @@ pub fn definition(head: &Head, options: &StreamOptions, first_sequence: u64) -> 
         name: STREAM.into(),
         // File, with the server's default sync_interval: Postgres is the proof, and a lost tail is filled again.
         storage: StorageType::File,
+        // Confirmed before it is written: the end that a killed server loses is published again, as after a power cut. With
+        // more copies than one, the server writes so by itself, and refuses to be told.
+        persist_mode: (options.replicas == 1).then_some(PersistenceMode::Async),
         first_sequence: Some(first_sequence),
         ..Config::default()
     };
@@ -131,8 +134,8 @@ pub struct Prepared {
 }
 
 /// Makes the stream if it is missing, brings its settings up to date, and compares its end with the log, and the sequence
-/// `suspect`, at which a message was refused. A stream that something else was published to can't be made right: it is
-/// made again.
+/// `suspect`, at which a message was refused. A stream that something else was published to can't be made right, nor can one
+/// of a single copy become one of several: it is made again.
 ///
 /// # Errors
 /// [`StreamError::OtherHistory`] if it holds another history than the log; otherwise if NATS or Postgres fail.
@@ -144,6 +147,10 @@ pub async fn prepare(jetstream: &Context, pool: &PgPool, options: &StreamOptions
     let standing = examine(&stream, pool, suspect).await?;
     if let Some(stray) = standing.stray {
         tracing::warn!(stray, "stream {STREAM} holds a message that the relay didn't publish; it is made again");
+        return recreate(jetstream, pool, options).await;
+    }
+    if options.replicas > 1 && stream.cached_info().config.persist_mode == Some(PersistenceMode::Async) {
+        tracing::info!(replicas = options.replicas, "stream {STREAM} was made for one copy; it is made again for several");
         return recreate(jetstream, pool, options).await;
     }
     update(jetstream, &stream, &standing.prepared.head, options).await?;

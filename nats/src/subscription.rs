@@ -134,6 +134,7 @@ async fn run(jetstream: Context, news: broadcast::Sender<News>, open: watch::Sen
         let why = match began {
             None => {
                 open.send_replace(true);
+                pause.reset();
                 // The sender lives as long as this.
                 let _ = supplied.wait_for(|supplied| !supplied).await;
                 "the relay here has stopped publishing".to_owned()

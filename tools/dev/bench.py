@@ -46,7 +46,7 @@ BENCHMARKS = {
     "hold-4": Benchmark(("hold", "--performances", "20", "--hot", "4"), "the same, four performances at once"),
     "hold-echo": Benchmark(("hold", "--echo", "--performances", "18"), "the same clients against a bare echo, before and after holds", None),
     "hold-busy": Benchmark(("hold", "--old-snapshot", "--seconds", "60", "--performances", "42"), "holds while a snapshot stays open"),
-    "pipeline": Benchmark(("hold", "--relay", "--notifier", "--seconds", "60", "--performances", "25"), "holds with relay and notifier on", nats=True),
+    "pipeline": Benchmark(("hold", "--relay", "--notifier", "--seconds", "60", "--performances", "36"), "holds with relay and notifier on", nats=True),
     "journey": Benchmark(("journey", "--performances", "6"), "line, hold, book, pay, cancel over HTTP", "events_per_s"),
     "latency": Benchmark(("hold", "--rate", "1000", "--connections", "64", "--relay", "--notifier", "--projections", "--processes", "--performances", "1"),
                          "1,000 holds a second at fixed times, everything on", None, nats=True),

@@ -213,7 +213,7 @@ mod tests {
 
     /// What the relay publishes for an event.
     fn published(event: &RawEvent, head: &Head) -> Received {
-        let outgoing = message::encode(event, head);
+        let outgoing = message::encode(event, &message::source(head));
         Received { sequence: event.position, subject: outgoing.subject, incoming: message::decode(&outgoing.headers, &outgoing.body) }
     }
 

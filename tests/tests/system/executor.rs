@@ -7,7 +7,7 @@ use socketing_domain::refusal::Reason;
 use socketing_domain::show::Policies;
 use socketing_domain::unit::Command;
 use socketing_domain::{AccountId, HoldId, performance};
-use socketing_event_store::log;
+use socketing_event_store::{PgPool, log};
 use socketing_tests::stage::{Stage, hold_seats};
 use socketing_tests::{TestDb, TestPostgres, eventually, within};
 use std::collections::HashSet;
@@ -200,6 +200,39 @@ async fn another_owner_fences_this_one_out() -> Result<()> {
     assert_dense(&stage).await
 }
 
+/// What this process tells its readers of its commits is what the log has, to the byte and the moment. And they learn of a new
+/// session with Postgres, which may be another log's.
+#[tokio::test(flavor = "multi_thread")]
+async fn what_is_committed_is_told_as_the_log_has_it() -> Result<()> {
+    let stage = Stage::new(4, 10, roomy()).await?;
+    let (fan, pool) = (stage.fan().await?, &stage.db.pool);
+    let mut told = stage.executor.commits().follow();
+    stage.hold(fan, &[0]).await?;
+    let position = log::head(pool).await?.position;
+    assert!(told.after(position - 1, 10).is_empty(), "its session isn't proven");
+    told.read(position);
+    stage.hold(fan, &[1]).await?;
+    let events = told.after(position, 10);
+    assert!(!events.is_empty());
+    assert_eq!(format!("{events:?}"), format!("{:?}", log::read_after(pool, position, 10).await?));
+    cut_off_committers(pool).await?;
+    let position = log::head(pool).await?.position;
+    eventually("commits go on", || async { stage.hold(fan, &[2]).await.is_ok() }).await;
+    assert!(log::head(pool).await?.position > position);
+    assert!(told.after(position, 10).is_empty(), "another session");
+    Ok(())
+}
+
+async fn cut_off_committers(pool: &PgPool) -> Result<()> {
+    sqlx::query(
+        "select pg_terminate_backend(pid) from pg_stat_activity
+         where application_name like 'socketing-committer %' and datname = current_database()",
+    )
+    .execute(pool)
+    .await?;
+    Ok(())
+}
+
 /// Commands under load while Postgres cuts the committer off again and again: each is acknowledged and in the log, or
 /// not acknowledged and then either wholly there or not at all.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -212,9 +245,7 @@ async fn commits_cut_off_in_the_middle_lose_and_double_nothing() -> Result<()> {
     let cut = async {
         for _ in 0..20 {
             let head = log::head(&stage.db.pool).await?.position;
-            sqlx::query("select pg_terminate_backend(pid) from pg_stat_activity where application_name like 'socketing-committer %' and datname = current_database()")
-                .execute(&stage.db.pool)
-                .await?;
+            cut_off_committers(&stage.db.pool).await?;
             eventually("commits go on", || async { log::head(&stage.db.pool).await.is_ok_and(|now| now.position > head + 20) }).await;
         }
         anyhow::Ok(())

@@ -131,7 +131,7 @@ async fn the_relay_of_the_process_is_heard_and_afterwards_jetstream() -> Result<
 async fn publish(db: &TestDb, relay: &Context, positions: impl Iterator<Item = u64>) -> Result<()> {
     let head = log::head(&db.pool).await?;
     for position in positions {
-        let outgoing = message::encode(&log::event_at(&db.pool, position).await?.context("the log has it")?, &head);
+        let outgoing = message::encode(&log::event_at(&db.pool, position).await?.context("the log has it")?, &message::source(&head));
         relay.publish_with_headers(outgoing.subject, outgoing.headers, outgoing.body).await?.await?;
     }
     Ok(())
@@ -152,7 +152,7 @@ async fn fresh_events_come_from_jetstream_though_postgres_is_stuck() -> Result<(
     let mut stuck = db.pool.begin().await?;
     sqlx::query("lock table events, log_head in access exclusive mode").execute(&mut *stuck).await?;
     for expected in events {
-        let outgoing = message::encode(&expected, &head);
+        let outgoing = message::encode(&expected, &message::source(&head));
         relay.publish_with_headers(outgoing.subject, outgoing.headers, outgoing.body).await?.await?;
         let batch = within("the event", reader.feed.next_batch(10)).await?;
         assert_eq!(batch.iter().map(|event| event.hash()).collect::<Vec<_>>(), [expected.hash()]);
