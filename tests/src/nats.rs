@@ -82,6 +82,14 @@ impl TestNats {
         self.process.kill();
     }
 
+    /// Stops the server in good order: what it has confirmed is in its files.
+    ///
+    /// # Panics
+    /// If it doesn't end.
+    pub fn stop(&mut self) {
+        self.process.terminate().expect("NATS ends");
+    }
+
     /// Starts the killed server again, on the same port with the same files.
     ///
     /// # Panics

@@ -99,7 +99,7 @@ async fn verify_reports_a_damaged_block() {
     fill(&servers, 20_000).await; // several files
     eventually("everything is published", || published(&servers.db.pool, &serving)).await;
     assert_eq!(serving.terminate(), Some(0));
-    servers.nats.kill();
+    servers.nats.stop();
     let blocks = servers.nats.blocks(STREAM);
     assert!(blocks.len() > 1, "the first one isn't the stream's end");
     let block = &blocks[0];

@@ -314,7 +314,7 @@ async fn a_reader_ahead_of_a_lost_tail_sees_nothing_twice() -> Result<()> {
     let kept = log.fill(300).await;
     relay.has_published(kept).await;
     reader.reads_to(kept).await?;
-    nats.kill();
+    nats.stop();
     let unsynced = nats.copy_store();
     nats.restart();
     let lost = log.fill(400).await;
@@ -356,7 +356,7 @@ async fn a_damaged_block_reaches_nobody() -> Result<()> {
     let operator = jetstream(&nats.relay().await);
     let before = log.fill(20_000).await; // several files
     relay.has_published(before).await;
-    nats.kill();
+    nats.stop();
     let block = nats.blocks(STREAM).into_iter().next().context("a block")?;
     let mut bytes = fs::read(&block)?;
     let middle = bytes.len() / 2;

@@ -2,6 +2,7 @@
 
 use anyhow::{Context as _, Result};
 use async_nats::jetstream::Context;
+use async_nats::jetstream::stream::PersistenceMode;
 use futures::StreamExt;
 use socketing_domain::event::{Event, StreamId};
 use socketing_domain::{AccountId, Won, wallet};
@@ -170,7 +171,7 @@ async fn a_stream_that_lost_its_tail_is_filled_again() -> Result<()> {
     let mut relay = TestRelay::start(&db, &nats).await;
     let kept = log.fill(500).await;
     relay.has_published(kept).await;
-    nats.kill();
+    nats.stop();
     let unsynced = nats.copy_store();
     nats.restart();
     let lost = log.fill(700).await;
@@ -403,6 +404,7 @@ async fn settings_are_brought_up_to_date() -> Result<()> {
     relay.has_published(position).await;
     let config = stream::find(&operator).await?.context("there is a stream")?.cached_info().config.clone();
     assert_eq!((config.max_messages, config.allow_direct, config.name.as_str()), (-1, true, STREAM));
+    assert_eq!(config.persist_mode, Some(PersistenceMode::Async), "what can't be changed stays");
     Ok(())
 }
 
