@@ -1,5 +1,5 @@
-//! The feed: the log in order, without gaps or repeats (but for what its reader doesn't want), from JetStream while it is
-//! fresh and from Postgres otherwise.
+//! The feed: the log in order, without gaps or repeats (but for what its reader doesn't want), from JetStream (or from the
+//! relay of its own process) while it is fresh and from Postgres otherwise.
 //!
 //! A reader knows the next position it wants. A message below it is skipped; one above it means a gap, which is read from
 //! Postgres; silence while the log's head is ahead is read from Postgres too, and so is everything while NATS is away. So
