@@ -2,7 +2,7 @@
 //!
 //! A process has up to ten feeds. A consumer for each had every message sent and read ten times, which was two fifths of
 //! what the server did for a seat that was held. And the process whose relay publishes has had each of them in its hands
-//! already: while it does, the feeds hear the relay ([`Supply`]), and JetStream isn't asked for the same again.
+//! already: while it does, the feeds hear the relay (`Supply`), and JetStream isn't asked for the same again.
 //!
 //! It brings what is new and nothing else, and keeps little: a feed that falls further behind than that reads Postgres, as it
 //! does for whatever else it misses.
