@@ -143,7 +143,7 @@ impl Following {
         events
     }
 
-    /// Postgres was read up to `position`, and the log goes on from where the reader stood.
+    /// Postgres was read: the log goes on from where the reader stood, and reaches to `position`.
     pub fn read(&mut self, position: u64) {
         if let Some((source, _)) = self.met.take_if(|(_, end)| *end <= position) {
             self.proven = Some(source);
@@ -176,6 +176,17 @@ mod tests {
         following.after(after, 100).iter().map(|event| event.position).collect()
     }
 
+    /// Followed from the log's beginning: event 1 was read from Postgres, which proves session 1, and event 2 is told.
+    fn followed() -> (Commits, Following) {
+        let commits = Commits::new(0);
+        let mut following = commits.follow();
+        commits.tell(batch(1, 0, &[1]));
+        assert_eq!(positions(&mut following, 0), NOTHING);
+        following.read(1);
+        commits.tell(batch(1, 1, &[1]));
+        (commits, following)
+    }
+
     #[test]
     fn what_follows_is_taken_once_its_session_is_proven() {
         let commits = Commits::new(10);
@@ -198,12 +209,7 @@ mod tests {
 
     #[test]
     fn a_new_session_is_proven_anew() {
-        let commits = Commits::new(0);
-        let mut following = commits.follow();
-        commits.tell(batch(1, 0, &[1]));
-        assert_eq!(positions(&mut following, 0), NOTHING);
-        following.read(1);
-        commits.tell(batch(1, 1, &[1]));
+        let (commits, mut following) = followed();
         commits.tell(batch(2, 2, &[1]));
         assert_eq!(positions(&mut following, 1), [2], "up to there it was the old one");
         assert_eq!(positions(&mut following, 2), NOTHING, "Postgres may have been restored in between");
@@ -218,12 +224,7 @@ mod tests {
 
     #[test]
     fn what_others_committed_in_between_and_what_was_too_much_is_left_to_postgres() {
-        let commits = Commits::new(0);
-        let mut following = commits.follow();
-        commits.tell(batch(1, 0, &[1]));
-        assert_eq!(positions(&mut following, 0), NOTHING);
-        following.read(1);
-        commits.tell(batch(1, 1, &[1]));
+        let (commits, mut following) = followed();
         commits.tell(batch(1, 3, &[1]));
         assert_eq!(positions(&mut following, 1), [2], "3 is another node's");
         assert_eq!(positions(&mut following, 2), NOTHING);

@@ -8,7 +8,7 @@ use futures::StreamExt;
 use socketing_event_store::{PgPool, log};
 use socketing_nats::message::{self, Incoming};
 use socketing_nats::stream::{self, STREAM};
-use socketing_nats::{Relay, RelayState, RelayStatus, StreamOptions, Subscription};
+use socketing_nats::{Relay, RelayState, RelayStatus, StreamOptions};
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
 use tokio::time::timeout;
@@ -33,12 +33,9 @@ impl TestRelay {
         TestRelay::run(Relay::new(db.pool.clone(), &nats.relay().await, options))
     }
 
-    /// Starts one that tells these feeds what it publishes.
-    pub async fn start_telling(db: &TestDb, nats: &TestNats, readers: Subscription) -> TestRelay {
-        TestRelay::run(Relay::new(db.pool.clone(), &nats.relay().await, StreamOptions::default()).telling(readers))
-    }
-
-    fn run(relay: Relay) -> TestRelay {
+    /// Sets this one to work.
+    #[must_use]
+    pub fn run(relay: Relay) -> TestRelay {
         let shutdown = CancellationToken::new();
         TestRelay { status: relay.status(), task: tokio::spawn(relay.run(shutdown.clone())), shutdown }
     }

@@ -119,10 +119,7 @@ impl Committer {
                 ((result, own), part.events)
             })
             .unzip();
-        match self.commits.are_followed() {
-            true => self.commits.tell(Batch { session: self.sessions, written, events }),
-            false => self.commits.note(before),
-        }
+        self.commits.tell(Batch { session: self.sessions, written, events });
         for (result, own) in told {
             tell(result, Ok(own));
         }

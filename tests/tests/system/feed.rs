@@ -7,7 +7,7 @@ use socketing_domain::{AccountId, PartyId, PerformanceId, party};
 use socketing_event_store::checkpoint::Mismatch;
 use socketing_event_store::{Checkpoint, PgPool, log};
 use socketing_nats::stream::{self, STREAM};
-use socketing_nats::{Feed, FeedError, NatsConfig, StreamOptions, Subscription, connect, jetstream, message};
+use socketing_nats::{Feed, FeedError, NatsConfig, Relay, StreamOptions, Subscription, connect, jetstream, message};
 use socketing_tests::{TestDb, TestLog, TestNats, TestRelay, eventually, within};
 use std::fs;
 
@@ -105,7 +105,8 @@ async fn the_relay_of_the_process_is_heard_and_afterwards_jetstream() -> Result<
     let (db, nats) = (TestDb::new().await, TestNats::start().await);
     let (mut log, jetstream) = (TestLog::new(&db.pool).await, jetstream(&nats.reader().await));
     let subscription = nats.subscription().await;
-    let mut relay = TestRelay::start_telling(&db, &nats, subscription.clone()).await;
+    let relay = Relay::new(db.pool.clone(), &nats.relay().await, StreamOptions::default());
+    let mut relay = TestRelay::run(relay.telling(subscription.clone()));
     let mut reader = Reader::open(&db, Some(subscription.clone())).await?;
     let position = log.fill(50).await;
     reader.reads_to(position).await?;

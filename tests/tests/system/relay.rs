@@ -19,7 +19,6 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
-use tokio_util::task::AbortOnDropHandle;
 use uuid::Uuid;
 
 #[tokio::test(flavor = "multi_thread")]
@@ -36,23 +35,25 @@ async fn every_event_is_published_at_the_sequence_that_is_its_position() -> Resu
     Ok(())
 }
 
+async fn relay_taking(commits: &Commits, db: &TestDb, nats: &TestNats) -> TestRelay {
+    let relay = Relay::new(db.pool.clone(), &nats.relay().await, StreamOptions::default());
+    TestRelay::run(relay.taking(commits.clone()))
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn a_commit_of_the_same_process_wakes_the_relay() -> Result<()> {
     let (db, nats) = (TestDb::new().await, TestNats::start().await);
     let mut log = TestLog::new(&db.pool).await;
     let commits = Commits::new(0);
-    let relay = Relay::new(db.pool.clone(), &nats.relay().await, StreamOptions::default()).taking(commits.clone());
-    let (mut status, shutdown) = (relay.status(), CancellationToken::new());
-    let running = tokio::spawn(relay.run(shutdown.clone()));
+    let mut relay = relay_taking(&commits, &db, &nats).await;
     for _ in 0..50 {
         let position = log.fill(3).await;
         commits.note(position);
-        within("the events are published", status.wait_for(|status| status.published >= position)).await?;
+        relay.has_published(position).await;
     }
     let position = log.fill(3).await; // nobody tells: another process committed it
-    within("the last events are published", status.wait_for(|status| status.published >= position)).await?;
-    shutdown.cancel();
-    within("the relay stops", running).await?;
+    relay.has_published(position).await;
+    relay.stop().await;
     Ok(())
 }
 
@@ -62,23 +63,20 @@ async fn a_commit_of_the_same_process_wakes_the_relay() -> Result<()> {
 async fn what_the_process_commits_is_published_as_postgres_has_it() -> Result<()> {
     let (db, nats, commits) = (TestDb::new().await, TestNats::start().await, Commits::new(0));
     let mut log = TestLog::new(&db.pool).await;
-    let relay = Relay::new(db.pool.clone(), &nats.relay().await, StreamOptions::default()).taking(commits.clone());
-    let (mut status, shutdown) = (relay.status(), CancellationToken::new());
-    let running = tokio::spawn(relay.run(shutdown.clone()));
+    let mut relay = relay_taking(&commits, &db, &nats).await;
     eventually("the relay follows", || async { commits.are_followed() }).await;
     for round in 0..60 {
         let another = round % 7 == 3;
         log.tells((!another).then(|| (commits.clone(), round / 20)));
         let position = log.fill(1 + round as usize * 13 % 600).await;
         if round % 5 == 0 {
-            within("the events are published", status.wait_for(|status| status.published >= position)).await?;
+            relay.has_published(position).await;
         }
     }
     let position = log.fill(1).await;
-    within("the last events are published", status.wait_for(|status| status.published >= position)).await?;
+    relay.has_published(position).await;
     assert_eq!(assert_stream_equals_log(&db.pool, &jetstream(&nats.reader().await)).await, position);
-    shutdown.cancel();
-    within("the relay stops", running).await?;
+    relay.stop().await;
     Ok(())
 }
 
@@ -88,9 +86,7 @@ async fn what_the_process_commits_is_published_as_postgres_has_it() -> Result<()
 async fn what_the_process_commits_is_published_before_postgres_is_asked() -> Result<()> {
     let (db, nats, commits) = (TestDb::new().await, TestNats::start().await, Commits::new(0));
     let mut log = TestLog::new(&db.pool).await;
-    let relay = Relay::new(db.pool.clone(), &nats.relay().await, StreamOptions::default()).taking(commits.clone());
-    let mut status = relay.status();
-    let _running = AbortOnDropHandle::new(tokio::spawn(relay.run(CancellationToken::new())));
+    let mut relay = relay_taking(&commits, &db, &nats).await;
     eventually("the relay follows", || async { commits.are_followed() }).await;
     log.tells(Some((commits.clone(), 1)));
     let position = log.fill(10).await;
@@ -107,7 +103,7 @@ async fn what_the_process_commits_is_published_before_postgres_is_asked() -> Res
     };
     let written = Written { base: position, incarnation, recorded_at: last.recorded_at };
     commits.tell(Batch { session: 1, written, events: vec![vec![lost]] });
-    within("the alarm", status.wait_for(|status| matches!(status.state, RelayState::OtherHistory { .. }))).await?;
+    relay.reaches("the alarm", |status| matches!(status.state, RelayState::OtherHistory { .. })).await;
     let published = message_at(&jetstream(&nats.reader().await), position + 1).await.event;
     assert_eq!((published.aggregate_id, published.sequence), (last.aggregate_id, last.sequence + 1));
     Ok(())
