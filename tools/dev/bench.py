@@ -37,6 +37,11 @@ class Benchmark:
     figure: Optional[str] = "per_s"
     nats: bool = False
 
+    @property
+    def rate(self) -> Optional[str]:
+        """Commands a second that come at fixed times, where it isn't as many as can be."""
+        return self.arguments[self.arguments.index("--rate") + 1] if "--rate" in self.arguments else None
+
 
 BENCHMARKS = {
     "statement": Benchmark(("statement", "--seconds", "10"), "the batch's one statement, by one client"),
@@ -214,10 +219,12 @@ class Runs:
         """One run on a fresh database, between two of the yardstick."""
         benchmark = BENCHMARKS[name]
         self._fresh_database(program)
-        before = self._yardstick()
+        before, paced = self._yardstick(), self._paced_yardstick(benchmark.rate)
         figures = self._figures(name, [program, *benchmark.arguments])
-        after = self._yardstick()
+        after, paced = self._yardstick(), paced + self._paced_yardstick(benchmark.rate)
         figures["pgbench_per_s"] = round((before + after) / 2, 1)
+        if paced:
+            figures["pgbench_p99_ms"] = round(statistics.quantiles(paced, n=100)[98], 3)
         if benchmark.figure:
             figures["ratio_pgbench"] = round(figures[benchmark.figure] / figures["pgbench_per_s"], 3)
         return figures
@@ -254,15 +261,29 @@ class Runs:
 
     def _yardstick(self) -> float:
         """pgbench: one durable row a transaction, into a table like `events`."""
+        line = next(line for line in self._pgbench().splitlines() if line.startswith("tps = "))
+        return float(line.split()[2])
+
+    def _paced_yardstick(self, rate: Optional[str]) -> list[float]:
+        """How many ms each of pgbench's transactions takes at this rate, from when it was due: what the disk alone costs."""
+        if rate is None:
+            return []
+        shutil.rmtree(self.own.run / "paced", ignore_errors=True)
+        (self.own.run / "paced").mkdir()
+        self._pgbench("-R", rate, "--log", "--log-prefix", self.own.run / "paced" / "log")
+        # The third number of a line is the time in microseconds (PostgreSQL's documentation, pgbench, "Per-Transaction Logging").
+        return [int(line.split()[2]) / 1_000 for log in (self.own.run / "paced").iterdir() for line in log.read_text().splitlines()]
+
+    def _pgbench(self, *options) -> str:
+        """What it prints."""
         script = self.own.run / "yardstick.sql"
         script.write_text(_YARDSTICK_INSERT)
         self._psql("socketing", *_YARDSTICK_TABLE)
         url = self.system.postgres.superuser_url().rsplit("/", 1)[0] + "/socketing"
-        argv = [self.system.postgres.server.bin / "pgbench", "-n", "-M", "prepared", "-c", YARDSTICK_CLIENTS, "-j", 2, "-T", YARDSTICK_S, "-f", script, url]
+        argv = [self.system.postgres.server.bin / "pgbench", "-n", "-M", "prepared", "-c", YARDSTICK_CLIENTS, "-j", 2, "-T", YARDSTICK_S, *options, "-f", script, url]
         log = self.own.logs / "bench-yardstick.log"
         run("pgbench", argv, log=log)
-        line = next(line for line in log.read_text().splitlines() if line.startswith("tps = "))
-        return float(line.split()[2])
+        return log.read_text()
 
     def conditions(self) -> dict:
         """What the figures depend on besides the program."""
@@ -286,7 +307,7 @@ def _worth(name: str, figures: dict) -> float:
     benchmark = BENCHMARKS[name]
     if benchmark.figure:
         return figures["ratio_pgbench"]
-    if name.startswith("latency"):
+    if benchmark.rate:
         return 1 / figures["p50_ms"]  # at a fixed rate there is nothing else
     for key, inverse in (("events_per_s", False), ("per_s", False), ("p50_ms", True), ("us_per_hold_1e6", True)):
         if key in figures:
@@ -295,7 +316,7 @@ def _worth(name: str, figures: dict) -> float:
 
 
 def _shown(row: dict) -> str:
-    wanted = ("ratio_pgbench", "ratio_echo", "per_s", "events_per_s", "p50_ms", "p99_ms", "relay_lag_s", "bytes_per_person", "snapshot_ms", "spread")
+    wanted = ("ratio_pgbench", "ratio_echo", "per_s", "events_per_s", "p50_ms", "p99_ms", "pgbench_p99_ms", "relay_lag_s", "bytes_per_person", "snapshot_ms", "spread")
     return ", ".join(f"{key} {row[key]:g}" for key in wanted if row.get(key) is not None)
 
 
@@ -314,7 +335,7 @@ def _table(rows: list[dict]) -> None:
     for row in rows:
         row = {**row, "baseline": baseline.get(row["name"], {}).get("ratio_pgbench")}
         cell = lambda key, width: f"{row[key]:>{width}g}" if row.get(key) is not None else " " * width  # noqa: E731
-        more = {key: value for key, value in row.items() if key in ("relay_lag_s", "bytes_per_person", "process_bytes_per_person", "snapshot_ms", "spread", "hold_per_s", "ratio_hold", "ratio_engine", "backend_cpu_us_per_row", "server_cpu_us_per_event", "postgres_cpu_us_per_event", "client_cpu_us_per_event", "closing_ms", "drawing_ms")}
+        more = {key: value for key, value in row.items() if key in ("pgbench_p99_ms", "relay_lag_s", "bytes_per_person", "process_bytes_per_person", "snapshot_ms", "spread", "hold_per_s", "ratio_hold", "ratio_engine", "backend_cpu_us_per_row", "server_cpu_us_per_event", "postgres_cpu_us_per_event", "client_cpu_us_per_event", "closing_ms", "drawing_ms")}
         say(f"{row['name']:<18}{cell('per_s', 10)}{cell('events_per_s', 10)}{cell('p50_ms', 9)}{cell('p99_ms', 9)}{cell('ratio_pgbench', 11)}{cell('baseline', 10)}{cell('ratio_echo', 8)}  "
             + ", ".join(f"{key} {value:g}" for key, value in more.items()))
 
