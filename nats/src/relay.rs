@@ -4,7 +4,8 @@
 //! One relay publishes at a time (a lease), but nothing rests on that: each message names the sequence it must follow,
 //! so a second relay, or one that woke up late, is refused (error 10071) and looks again where the stream stands. Looking
 //! again is also the answer to everything else: an unconfirmed message, a new connection, a restarted server, a lost tail.
-//! Commands never wait for the relay; while NATS is away, it says how far behind the copy is.
+//! Commands never wait for the relay; while NATS is away, it says how far behind the copy is. It may be away for one process
+//! only: so a relay that doesn't reach it for a while lets another try.
 
 use crate::backoff::Backoff;
 use crate::config::{self, ACK_TIMEOUT, IN_FLIGHT_MAX};
@@ -20,7 +21,7 @@ use serde::Deserialize;
 use socketing_event_store::checkpoint::{self, Mismatch};
 use socketing_event_store::commits::Following;
 use socketing_event_store::log::{self, Head, PAGE_EVENTS_MAX, Page};
-use socketing_event_store::singleton::Lease;
+use socketing_event_store::singleton::{LEASE_STANDBY_POLL, Lease};
 use socketing_event_store::{Checkpoint, Commits, PgPool, RawEvent, StoreError};
 use std::convert::Infallible;
 use std::error::Error;
@@ -38,6 +39,14 @@ pub const RELAY: &str = "relay";
 const POLL: Duration = Duration::from_millis(100);
 /// How often a relay that found another history looks whether an operator has mended it.
 const OTHER_HISTORY_POLL: Duration = Duration::from_secs(5);
+
+/// How long JetStream may be out of reach until another process's relay may try: as long as a killed one's lease lasts. If
+/// that brings no success either, each waits twice as long the next time, up to a minute, so that an outage of NATS itself
+/// isn't handed around without end.
+const GIVES_WAY_AFTER: Duration = Duration::from_secs(5);
+const GIVES_WAY_AFTER_MAX: Duration = Duration::from_secs(60);
+/// How long a relay that gave way doesn't ask for the lease: each standby does in this time.
+const GIVES_WAY_FOR: Duration = LEASE_STANDBY_POLL.saturating_mul(2);
 
 /// Pages of the log that are read ahead of what is published.
 const PAGES_AHEAD: usize = 2;
@@ -123,6 +132,11 @@ impl Interruption {
         matches!(self, Interruption::Reconnected) || self.refused().is_some()
     }
 
+    /// JetStream doesn't answer this process; it may answer another.
+    fn is_out_of_reach(&self) -> bool {
+        matches!(self, Interruption::Stream(StreamError::JetStream { .. }))
+    }
+
     /// The position whose place in the stream was taken, or may have been.
     fn refused(&self) -> Option<u64> {
         match self {
@@ -150,6 +164,10 @@ pub struct Relay {
     readers: Option<Subscription>,
     status: watch::Sender<RelayStatus>,
     backoff: Backoff,
+    /// When another process may try, if JetStream stays out of reach.
+    gives_way_at: Option<Instant>,
+    /// How long that is away.
+    patience: Backoff,
     /// The last position that was refused because another message stands there.
     suspect: Option<u64>,
 }
@@ -168,6 +186,8 @@ impl Relay {
             readers: None,
             status: watch::Sender::new(RelayStatus { state: RelayState::Standby, published: 0, head: 0 }),
             backoff: Backoff::new(Duration::from_millis(10), Duration::from_millis(500)),
+            gives_way_at: None,
+            patience: Backoff::new(GIVES_WAY_AFTER, GIVES_WAY_AFTER_MAX),
             suspect: None,
         }
     }
@@ -195,26 +215,44 @@ impl Relay {
     pub async fn run(mut self, shutdown: CancellationToken) {
         let pool = self.pool.clone();
         while !shutdown.is_cancelled() {
-            self.enter(RelayState::Standby);
             let mut lease = tokio::select! {
-                lease = Lease::wait(&pool, RELAY, self.owner) => lease,
+                lease = self.lease() => lease,
                 () = shutdown.cancelled() => return,
             };
-            tracing::info!(epoch = lease.epoch(), "the relay is ours");
             tokio::select! {
-                lost = lease.keep(&pool) => tracing::warn!(error = &lost as &dyn Error, "the relay isn't ours any more"),
-                never = self.publish_for_ever() => match never {},
+                lost = lease.keep(&pool) => {
+                    tracing::warn!(error = &lost as &dyn Error, "the relay isn't ours any more");
+                    self.enter(RelayState::Standby);
+                    continue;
+                }
+                () = self.publish_while_reached() => {}
                 () = shutdown.cancelled() => {}
             }
-            if shutdown.is_cancelled()
-                && let Err(error) = lease.release(&pool).await
-            {
+            if let Err(error) = lease.release(&pool).await {
                 tracing::warn!(error = &error as &dyn Error, "the relay's lease will have to run out");
             }
+            shutdown.run_until_cancelled(sleep(GIVES_WAY_FOR)).await;
         }
     }
 
-    async fn publish_for_ever(&mut self) -> Infallible {
+    /// Waits until the relay is ours. One that gave way, and finds that nobody has taken it, goes on as it was.
+    async fn lease(&self) -> Lease {
+        let lease = match Lease::acquire(&self.pool, RELAY, self.owner).await {
+            Ok(Some(lease)) => lease,
+            Ok(None) | Err(_) => {
+                self.enter(RelayState::Standby);
+                Lease::wait(&self.pool, RELAY, self.owner).await
+            }
+        };
+        if self.status.borrow().state == RelayState::Standby {
+            tracing::info!(epoch = lease.epoch(), "the relay is ours");
+        }
+        lease
+    }
+
+    /// Publishes whatever happens, until JetStream has been out of reach for so long that another process may try.
+    async fn publish_while_reached(&mut self) {
+        self.gives_way_at = None;
         loop {
             let interruption = match self.publish().await {
                 Ok(never) => match never {},
@@ -222,6 +260,10 @@ impl Relay {
             };
             self.suspect = self.suspect.or(interruption.refused());
             self.report(&interruption);
+            let gives_way_at = *self.gives_way_at.get_or_insert_with(|| Instant::now() + self.patience.delay());
+            if interruption.is_out_of_reach() && Instant::now() >= gives_way_at {
+                return;
+            }
             let delay = match &self.status.borrow().state {
                 RelayState::OtherHistory { .. } => OTHER_HISTORY_POLL,
                 _ => self.backoff.delay(),
@@ -274,6 +316,8 @@ impl Relay {
         let connection = config::connects(&self.client);
         let prepared = stream::prepare(&self.jetstream, &self.pool, &self.options, self.suspect).await?;
         self.suspect = None;
+        self.gives_way_at = None;
+        self.patience.reset();
         let mut flight = Flight::after(prepared.last_sequence, &prepared.head, &self.client).await?;
         let mut ahead = Ahead::of(&self.pool, &prepared, self.commits.clone());
         let supply = self.readers.as_ref().map(Subscription::supply);

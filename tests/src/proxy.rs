@@ -21,6 +21,8 @@ enum Line {
     Whole,
     /// It is kept back, both ways, and nobody is told.
     Stalled,
+    /// What the client sends arrives; what the server answers is lost.
+    WithoutAnswers,
     /// What a client of PostgreSQL sends arrives, but of a statement with this text in it not the `Sync` that ends it: it
     /// runs, and isn't committed.
     WithoutSync(&'static str),
@@ -88,6 +90,11 @@ impl FaultProxy {
         self.line.send_replace(Line::Stalled);
     }
 
+    /// Loses what the server says, until [`FaultProxy::heal`]; what was lost never comes.
+    pub fn lose_answers(&self) {
+        self.line.send_replace(Line::WithoutAnswers);
+    }
+
     /// Lets a statement with this text run, and keeps back what ends and so commits it, until [`FaultProxy::heal`]: as if
     /// the client had been stopped in the middle of a statement.
     pub fn hold_sync_of(&self, text: &'static str) {
@@ -136,24 +143,34 @@ async fn carry(client: TcpStream, server: String, line: watch::Receiver<Line>) {
     let _ = (client.set_nodelay(true), server.set_nodelay(true));
     let ((from_client, to_client), (from_server, to_server)) = (client.into_split(), server.into_split());
     tokio::select! {
-        () = pump(from_client, to_server, line.clone()) => {}
-        () = pump(from_server, to_client, line) => {}
+        () = pump(from_client, to_server, line.clone(), Said::ByClient) => {}
+        () = pump(from_server, to_client, line, Said::ByServer) => {}
     }
 }
 
-async fn pump(mut from: OwnedReadHalf, mut to: OwnedWriteHalf, mut line: watch::Receiver<Line>) {
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Said {
+    ByClient,
+    ByServer,
+}
+
+async fn pump(mut from: OwnedReadHalf, mut to: OwnedWriteHalf, mut line: watch::Receiver<Line>, said: Said) {
     let mut chunk = vec![0; CHUNK_BYTES];
     while let Ok(read @ 1..) = from.read(&mut chunk).await {
-        if hand_on(&chunk[..read], &mut to, &mut line).await.is_none() {
+        if hand_on(&chunk[..read], &mut to, &mut line, said).await.is_none() {
             return;
         }
     }
 }
 
 /// `None` if the other end or the proxy is gone.
-async fn hand_on(chunk: &[u8], to: &mut OwnedWriteHalf, line: &mut watch::Receiver<Line>) -> Option<()> {
+async fn hand_on(chunk: &[u8], to: &mut OwnedWriteHalf, line: &mut watch::Receiver<Line>, said: Said) -> Option<()> {
     let now = *line.wait_for(|line| *line != Line::Stalled).await.ok()?;
-    let kept = if matches!(now, Line::WithoutSync(text) if ends_statement(chunk, text.as_bytes())) { SYNC.len() } else { 0 };
+    let kept = match (now, said) {
+        (Line::WithoutAnswers, Said::ByServer) => return Some(()),
+        (Line::WithoutSync(text), Said::ByClient) if ends_statement(chunk, text.as_bytes()) => SYNC.len(),
+        _ => 0,
+    };
     let (first, last) = chunk.split_at(chunk.len() - kept);
     to.write_all(first).await.ok()?;
     if kept > 0 {

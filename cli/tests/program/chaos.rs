@@ -39,6 +39,23 @@ const CHECKED_AGAIN: usize = 60;
 /// How far the log must go on when everything is healed.
 const EVENTS_AFTER: i64 = 30;
 
+/// What a process is connected to.
+#[derive(Clone, Copy, PartialEq, Debug)]
+enum To {
+    Postgres,
+    Nats,
+}
+
+impl To {
+    /// A relay without NATS waits longer than a node without PostgreSQL until another takes its place.
+    const fn lasts(self, ms: u64) -> u64 {
+        match self {
+            To::Postgres => ms,
+            To::Nats => 2 * ms,
+        }
+    }
+}
+
 #[derive(Clone, Copy, PartialEq, Debug)]
 enum Fault {
     Kill {
@@ -51,16 +68,19 @@ enum Fault {
         member: usize,
         ms: u64,
     },
-    /// Its connections to Postgres are ended, once.
+    /// Its connections are ended, once.
     Cut {
         member: usize,
+        to: To,
     },
     BreakOff {
         member: usize,
+        to: To,
         ms: u64,
     },
     Stall {
         member: usize,
+        to: To,
         ms: u64,
     },
     CrashPostgres {
@@ -77,15 +97,16 @@ impl Fault {
         let member = dice.random_range(0..members);
         let node = dice.random_range(0..NODES);
         let ms = dice.random_range(LASTS_MS);
+        let to = if dice.random_bool(0.6) { To::Postgres } else { To::Nats };
         match dice.random_range(0..14) {
             0 | 1 => Fault::Kill { member },
             2 => Fault::Kill { member: node },
             3 => Fault::Terminate { member },
             4 => Fault::Pause { member, ms },
             5 | 6 => Fault::Pause { member: node, ms },
-            7 => Fault::Cut { member },
-            8 => Fault::BreakOff { member, ms },
-            9 | 10 => Fault::Stall { member, ms },
+            7 => Fault::Cut { member, to },
+            8 => Fault::BreakOff { member, to, ms: to.lasts(ms) },
+            9 | 10 => Fault::Stall { member, to, ms: to.lasts(ms) },
             11 | 12 => Fault::CrashPostgres { ms: ms / 4 },
             13 if dice.random_bool(0.5) => Fault::KillNats { ms },
             _ => Fault::EmptyNats,
@@ -96,18 +117,39 @@ impl Fault {
     fn target(self) -> usize {
         match self {
             Fault::Kill { member } | Fault::Terminate { member } | Fault::Pause { member, .. } => member,
-            Fault::Cut { member } | Fault::BreakOff { member, .. } | Fault::Stall { member, .. } => member,
+            Fault::Cut { member, .. } | Fault::BreakOff { member, .. } | Fault::Stall { member, .. } => member,
             Fault::CrashPostgres { .. } => usize::MAX,
             Fault::KillNats { .. } | Fault::EmptyNats => usize::MAX - 1,
         }
     }
 }
 
-/// A process of the system, and its way to PostgreSQL.
+/// A process of the system, and its ways to PostgreSQL and to NATS.
 struct Member {
     launch: Launch,
     serving: Serving,
-    proxy: FaultProxy,
+    postgres: FaultProxy,
+    nats: FaultProxy,
+}
+
+impl Member {
+    async fn start(system: &System, name: String, role: &str) -> Member {
+        let Servers { db, nats: stream, .. } = &system.servers;
+        let postgres = FaultProxy::start(host_and_port(&system.postgres.url)).await;
+        let nats = FaultProxy::start(host_and_port(&stream.url)).await;
+        let urls = [("SOCKETING_NATS_URL", &stream.url), ("SOCKETING_NATS_RELAY_URL", &stream.relay_url)];
+        let more = urls.map(|(variable, url)| (variable.to_owned(), nats.url(url))).into();
+        let launch = Launch { name, database_url: postgres.url(&db.url), more, ..system.servers.launch_of(role) };
+        let serving = system.servers.launch(&launch);
+        Member { launch, serving, postgres, nats }
+    }
+
+    fn way(&self, to: To) -> &FaultProxy {
+        match to {
+            To::Postgres => &self.postgres,
+            To::Nats => &self.nats,
+        }
+    }
 }
 
 /// The whole system. Its databases end last.
@@ -124,10 +166,8 @@ impl System {
         let mut system = System { members: Vec::new(), servers: Servers::with(db, nats), postgres };
         let nodes = (0..NODES).map(|nth| (format!("node-{nth}"), "command-api"));
         for (name, role) in nodes.chain([("projections".to_owned(), "projections"), ("notifier".to_owned(), "notifier")]) {
-            let proxy = FaultProxy::start(host_and_port(&system.postgres.url)).await;
-            let launch = Launch { name, database_url: proxy.url(&system.servers.db.url), ..system.servers.launch_of(role) };
-            let serving = system.servers.launch(&launch);
-            system.members.push(Member { launch, serving, proxy });
+            let member = Member::start(&system, name, role).await;
+            system.members.push(member);
         }
         system.are_ready().await;
         system
@@ -175,13 +215,13 @@ impl System {
                 member.serving.process.pause().await;
                 sleep(Duration::from_millis(ms)).await;
             }
-            (Fault::Cut { .. }, Some(member)) => member.proxy.cut(),
-            (Fault::BreakOff { ms, .. }, Some(member)) => {
-                member.proxy.break_off();
+            (Fault::Cut { to, .. }, Some(member)) => member.way(to).cut(),
+            (Fault::BreakOff { to, ms, .. }, Some(member)) => {
+                member.way(to).break_off();
                 sleep(Duration::from_millis(ms)).await;
             }
-            (Fault::Stall { ms, .. }, Some(member)) => {
-                member.proxy.stall();
+            (Fault::Stall { to, ms, .. }, Some(member)) => {
+                member.way(to).stall();
                 sleep(Duration::from_millis(ms)).await;
             }
             (Fault::CrashPostgres { ms }, _) => {
@@ -209,7 +249,7 @@ impl System {
             }
             Fault::Pause { .. } => self.members[target].serving.process.resume(),
             Fault::Cut { .. } => {}
-            Fault::BreakOff { .. } | Fault::Stall { .. } => self.members[target].proxy.heal(),
+            Fault::BreakOff { to, .. } | Fault::Stall { to, .. } => self.members[target].way(to).heal(),
             Fault::CrashPostgres { .. } => self.postgres.start_again(),
             Fault::KillNats { .. } | Fault::EmptyNats => self.servers.nats.restart(),
         }

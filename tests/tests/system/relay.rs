@@ -11,14 +11,9 @@ use socketing_event_store::commits::{Batch, Commits};
 use socketing_event_store::log;
 use socketing_nats::stream::{self, STREAM};
 use socketing_nats::{NatsConfig, Relay, RelayState, StreamOptions, connect, jetstream};
+use socketing_tests::proxy::host_and_port;
 use socketing_tests::relay::{assert_stream_equals_log, message_at};
-use socketing_tests::{TestDb, TestLog, TestNats, TestRelay, eventually, within};
-use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
-use tokio::io::{AsyncReadExt, AsyncWriteExt};
-use tokio::net::{TcpListener, TcpStream};
-use tokio::sync::watch;
-use tokio_util::sync::CancellationToken;
+use socketing_tests::{FaultProxy, TestDb, TestLog, TestNats, TestRelay, eventually, within};
 use uuid::Uuid;
 
 #[tokio::test(flavor = "multi_thread")]
@@ -33,6 +28,13 @@ async fn every_event_is_published_at_the_sequence_that_is_its_position() -> Resu
     assert_eq!(assert_stream_equals_log(&db.pool, &jetstream(&nats.reader().await)).await, 2_800);
     relay.stop().await;
     Ok(())
+}
+
+/// A relay, and its way to NATS.
+async fn relay_by_proxy(db: &TestDb, nats: &TestNats) -> Result<(TestRelay, FaultProxy)> {
+    let way = FaultProxy::start(host_and_port(&nats.relay_url)).await;
+    let client = connect(&NatsConfig { url: way.url(&nats.relay_url), name: "relay by way of a proxy".into() }).await?;
+    Ok((TestRelay::run(Relay::new(db.pool.clone(), &client, StreamOptions::default())), way))
 }
 
 async fn relay_taking(commits: &Commits, db: &TestDb, nats: &TestNats) -> TestRelay {
@@ -228,6 +230,78 @@ async fn last_sequence(jetstream: &Context) -> Option<u64> {
     Some(stream::find(jetstream).await.ok()??.cached_info().state.last_sequence)
 }
 
+/// The first is cut off from NATS, or hears nothing of it, and goes on renewing its lease in PostgreSQL.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_relay_that_does_not_reach_nats_gives_way_to_one_that_does() -> Result<()> {
+    let (db, nats) = (TestDb::new().await, TestNats::start().await);
+    let mut log = TestLog::new(&db.pool).await;
+    let reader = jetstream(&nats.reader().await);
+    let (mut one, way) = relay_by_proxy(&db, &nats).await?;
+    for fault in [FaultProxy::break_off, FaultProxy::stall] {
+        let before = log.fill(100).await;
+        one.has_published(before).await;
+        let mut other = TestRelay::start(&db, &nats).await;
+        fault(&way);
+        let cut_off = log.fill(100).await;
+        other.has_published(cut_off).await;
+        one.reaches("it stands by", |status| status.state == RelayState::Standby).await;
+        way.heal();
+        other.stop().await;
+    }
+    let last = log.fill(10).await;
+    one.has_published(last).await;
+    assert_eq!(assert_stream_equals_log(&db.pool, &reader).await, 410);
+    one.stop().await;
+    Ok(())
+}
+
+/// Alone, it gives way to nobody: it stays the one that says how far behind the copy is.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_relay_that_nobody_takes_over_goes_on_asking() -> Result<()> {
+    let (db, mut nats) = (TestDb::new().await, TestNats::start().await);
+    let mut log = TestLog::new(&db.pool).await;
+    let mut relay = TestRelay::start(&db, &nats).await;
+    let before = log.fill(100).await;
+    relay.has_published(before).await;
+    nats.kill();
+    eventually("it has given way", || async {
+        let epoch = sqlx::query_scalar::<_, i64>("select epoch from singleton_leases").fetch_one(&db.pool).await;
+        epoch.is_ok_and(|epoch| epoch > 1)
+    })
+    .await;
+    let status = relay.reaches("it is there", |_| true).await;
+    assert!(matches!(status.state, RelayState::Waiting { .. }), "{status:?}");
+    let during = log.fill(20).await;
+    let status = relay.reaches("it looks at the log", |status| status.head == during).await;
+    assert_eq!((status.lag(), matches!(status.state, RelayState::Waiting { .. })), (20, true), "{status:?}");
+    nats.restart();
+    relay.has_published(during).await;
+    assert_eq!(assert_stream_equals_log(&db.pool, &jetstream(&nats.reader().await)).await, 120);
+    Ok(())
+}
+
+/// Nobody ends the connection: the client finds out that nothing comes, and takes the other server's address.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_server_that_falls_silent_is_left_for_another() -> Result<()> {
+    let (db, nats) = (TestDb::new().await, TestNats::start().await);
+    let mut log = TestLog::new(&db.pool).await;
+    let server = host_and_port(&nats.relay_url);
+    let (way, detour) = (FaultProxy::start(server).await, FaultProxy::start(server).await);
+    detour.break_off();
+    let url = [way.url(&nats.relay_url), detour.url(&nats.relay_url)].join(",");
+    let client = connect(&NatsConfig { url, name: "relay with two addresses".into() }).await?;
+    let mut relay = TestRelay::run(Relay::new(db.pool.clone(), &client, StreamOptions::default()));
+    let before = log.fill(100).await;
+    relay.has_published(before).await;
+    detour.heal();
+    way.stall();
+    let last = log.fill(100).await;
+    relay.has_published(last).await;
+    assert_eq!(assert_stream_equals_log(&db.pool, &jetstream(&nats.reader().await)).await, 200);
+    relay.stop().await;
+    Ok(())
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn a_relay_takes_over_when_the_other_stops() -> Result<()> {
     let (db, nats) = (TestDb::new().await, TestNats::start().await);
@@ -410,26 +484,23 @@ async fn settings_are_brought_up_to_date() -> Result<()> {
 async fn lost_confirmations_are_found_in_the_stream() -> Result<()> {
     let (db, nats) = (TestDb::new().await, TestNats::start().await);
     let mut log = TestLog::new(&db.pool).await;
-    let wire = Wire::to(&nats.relay_url).await?;
-    let client = connect(&NatsConfig { url: wire.url.clone(), name: "relay over a wire".into() }).await?;
-    let relay = Relay::new(db.pool.clone(), &client, StreamOptions::default());
-    let (mut status, shutdown) = (relay.status(), CancellationToken::new());
-    let running = tokio::spawn(relay.run(shutdown.clone()));
+    let (mut relay, way) = relay_by_proxy(&db, &nats).await?;
     let reader = jetstream(&nats.reader().await);
     for _ in 0..3 {
         let before = log.fill(100).await;
-        within("events are confirmed", status.wait_for(|status| status.published >= before)).await?;
-        wire.swallow_answers();
+        relay.has_published(before).await;
+        way.lose_answers();
         let stored = log.fill(300).await;
         eventually("JetStream has them", || async { last_sequence(&reader).await == Some(stored) }).await;
-        assert_eq!(status.borrow().published, before, "nobody has told the relay");
-        wire.cut();
+        let status = relay.reaches("it is there", |_| true).await;
+        assert_eq!(status.published, before, "nobody has told the relay");
+        way.heal();
+        way.cut();
         let after = log.fill(50).await;
-        within("it goes on", status.wait_for(|status| status.published >= after)).await?;
+        relay.has_published(after).await;
     }
     assert_eq!(assert_stream_equals_log(&db.pool, &reader).await, 1_350);
-    shutdown.cancel();
-    within("the relay stops", running).await?;
+    relay.stop().await;
     Ok(())
 }
 
@@ -438,23 +509,19 @@ async fn lost_confirmations_are_found_in_the_stream() -> Result<()> {
 async fn a_relay_that_hears_nothing_looks_for_itself() -> Result<()> {
     let (db, nats) = (TestDb::new().await, TestNats::start().await);
     let mut log = TestLog::new(&db.pool).await;
-    let wire = Wire::to(&nats.relay_url).await?;
-    let client = connect(&NatsConfig { url: wire.url.clone(), name: "relay over a wire".into() }).await?;
-    let relay = Relay::new(db.pool.clone(), &client, StreamOptions::default());
-    let (mut status, shutdown) = (relay.status(), CancellationToken::new());
-    let running = tokio::spawn(relay.run(shutdown.clone()));
+    let (mut relay, way) = relay_by_proxy(&db, &nats).await?;
     let before = log.fill(100).await;
-    within("events are confirmed", status.wait_for(|status| status.published >= before)).await?;
-    wire.swallow_answers();
+    relay.has_published(before).await;
+    way.lose_answers();
     let reader = jetstream(&nats.reader().await);
     let stored = log.fill(10).await;
     eventually("JetStream has them", || async { last_sequence(&reader).await == Some(stored) }).await;
-    within("the relay is alarmed", status.wait_for(|status| matches!(status.state, RelayState::Waiting { .. }))).await?;
-    wire.cut();
-    within("it goes on", status.wait_for(|status| status.published >= stored)).await?;
+    relay.reaches("the relay is alarmed", |status| matches!(status.state, RelayState::Waiting { .. })).await;
+    way.heal();
+    way.cut();
+    relay.has_published(stored).await;
     assert_eq!(assert_stream_equals_log(&db.pool, &reader).await, 110);
-    shutdown.cancel();
-    within("the relay stops", running).await?;
+    relay.stop().await;
     Ok(())
 }
 
@@ -499,59 +566,4 @@ async fn a_full_stream_never_stops_the_relay() -> Result<()> {
         nats.restart();
     }
     Ok(())
-}
-
-/// A wire between the relay and NATS that can lose what comes back, and be cut.
-struct Wire {
-    url: String,
-    swallows: Arc<AtomicBool>,
-    cuts: watch::Sender<u64>,
-}
-
-impl Wire {
-    async fn to(url: &str) -> Result<Wire> {
-        let (user, server) = url.rsplit_once('@').context("a URL with a user")?;
-        let listener = TcpListener::bind("127.0.0.1:0").await?;
-        let wire = Wire { url: format!("{user}@{}", listener.local_addr()?), swallows: Arc::default(), cuts: watch::Sender::new(0) };
-        let (server, swallows, cuts) = (server.to_owned(), wire.swallows.clone(), wire.cuts.clone());
-        tokio::spawn(async move {
-            while let Ok((client, _)) = listener.accept().await {
-                tokio::spawn(carry(client, server.clone(), swallows.clone(), cuts.subscribe()));
-            }
-        });
-        Ok(wire)
-    }
-
-    /// From here on, nothing that the server says arrives.
-    fn swallow_answers(&self) {
-        self.swallows.store(true, Ordering::SeqCst);
-    }
-
-    /// Ends the connections; new ones work.
-    fn cut(&self) {
-        self.swallows.store(false, Ordering::SeqCst);
-        self.cuts.send_modify(|cuts| *cuts += 1);
-    }
-}
-
-async fn carry(client: TcpStream, server: String, swallows: Arc<AtomicBool>, mut cut: watch::Receiver<u64>) -> std::io::Result<()> {
-    let server = TcpStream::connect(server).await?;
-    let ((mut from_client, mut to_client), (mut from_server, mut to_server)) = (client.into_split(), server.into_split());
-    let back = async {
-        let mut bytes = vec![0; 16 * 1024];
-        loop {
-            let count = from_server.read(&mut bytes).await?;
-            if count == 0 {
-                return Ok(());
-            }
-            if !swallows.load(Ordering::SeqCst) {
-                to_client.write_all(&bytes[..count]).await?;
-            }
-        }
-    };
-    tokio::select! {
-        done = tokio::io::copy(&mut from_client, &mut to_server) => done.map(|_| ()),
-        done = back => done,
-        _ = cut.changed() => Ok(()),
-    }
 }
