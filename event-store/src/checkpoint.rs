@@ -1,6 +1,7 @@
 //! Where each reader of the log has read to, stored in the same transaction as what it wrote.
 
 use crate::log::{self, Page, signed, unsigned};
+use crate::patience::{PATIENCE, answer};
 use crate::{RawEvent, StoreError};
 use sqlx::PgExecutor;
 use sqlx::postgres::{PgConnection, PgPool};
@@ -130,7 +131,7 @@ pub async fn load(pool: &PgPool, name: &str) -> Result<Option<Checkpoint>, Store
 /// [`StoreError::CheckpointMoved`] then; otherwise if Postgres can't be asked.
 pub async fn store(transaction: &mut PgConnection, name: &str, from: u64, to: &Checkpoint) -> Result<(), StoreError> {
     // The conflicting row is locked until the caller commits, so a second reader waits here and then finds it moved.
-    let done = sqlx::query(
+    let storing = sqlx::query(
         "insert into checkpoints as c (name, position, incarnation, last_hash)
          select $1, $2, $3, $4 where $5 = 0 or exists (select 1 from checkpoints where name = $1)
          on conflict (name) do update
@@ -142,8 +143,8 @@ pub async fn store(transaction: &mut PgConnection, name: &str, from: u64, to: &C
     .bind(to.incarnation)
     .bind(to.last_hash.map_or_else(Vec::new, |hash| hash.to_vec()))
     .bind(signed(from))
-    .execute(transaction)
-    .await
-    .map_err(StoreError::query(format!("store checkpoint {name}")))?;
+    .execute(transaction);
+    let done =
+        answer(PATIENCE, "whether a checkpoint is stored", storing).await.map_err(StoreError::query(format!("store checkpoint {name}")))?;
     if done.rows_affected() == 1 { Ok(()) } else { Err(StoreError::CheckpointMoved { name: name.to_owned(), from }) }
 }

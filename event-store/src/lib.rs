@@ -17,6 +17,7 @@ pub mod due;
 pub mod load;
 pub mod log;
 pub mod pack;
+pub mod patience;
 pub mod repository;
 pub mod shards;
 pub mod singleton;

@@ -5,6 +5,7 @@
 //! position. Of each row only what the fold needs is read, and the payload is parsed from the row's own bytes, on a thread
 //! of its own: while Postgres sends one page, the one before is folded.
 
+use crate::patience::{PATIENCE, answer};
 use crate::snapshot::{self, Snapshot};
 use crate::{DecodeCause, DecodeError, StoreError, log};
 use socketing_domain::event::{Event, StreamId};
@@ -239,7 +240,9 @@ impl Reader {
     async fn next_page(&mut self, connection: &mut PgConnection) -> Result<Page, StoreError> {
         let id = self.unit.id().to_string();
         for source in self.sources.iter_mut().filter(|source| !source.ended && source.rows.is_empty()) {
-            source.read(connection, &id, self.to).await.map_err(StoreError::query(format!("load {}", self.unit)))?;
+            // Whoever waits for the unit waits for each page: a dead connection must not keep it for ever.
+            let read = answer(PATIENCE, "with events", source.read(connection, &id, self.to)).await;
+            read.map_err(StoreError::query(format!("load {}", self.unit)))?;
         }
         let mut page = Vec::new();
         while self.sources.iter().all(|source| source.ended || !source.rows.is_empty()) {

@@ -3,6 +3,7 @@
 //! Every function is one short statement and holds no transaction open: an old snapshot keeps dead versions of
 //! the head's row alive and slows every commit.
 
+use crate::patience::{PATIENCE, answer};
 use crate::{RawEvent, StoreError};
 use sqlx::postgres::{PgPool, PgRow};
 use sqlx::{FromRow, PgExecutor, Row};
@@ -78,7 +79,8 @@ pub async fn page(db: impl PgExecutor<'_>, after: u64, limit: u32, types: Option
          ) e on true
          where h.id = 1 order by e.position"
     );
-    let rows = sqlx::query(&sql).bind(signed(after)).bind(bounded(limit)).bind(types).fetch_all(db).await;
+    let read = sqlx::query(&sql).bind(signed(after)).bind(bounded(limit)).bind(types).fetch_all(db);
+    let rows = answer(PATIENCE, "with a page of the log", read).await;
     let rows = rows.map_err(StoreError::query(format!("read the log after {after}")))?;
     let head = head_of(rows.first().ok_or(StoreError::NoHead)?).map_err(StoreError::query("read the log's head"))?;
     let has_event = |row: &&PgRow| row.try_get::<Option<i64>, _>(0).is_ok_and(|position| position.is_some());

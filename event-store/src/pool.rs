@@ -1,12 +1,18 @@
 //! Connections to Postgres: bounded, named, with timeouts that keep one stuck session from stopping the log.
 
 use crate::StoreError;
-use sqlx::Executor;
 use sqlx::postgres::{PgConnectOptions, PgConnection, PgPool, PgPoolOptions};
+use sqlx::{Connection, Executor};
 use std::time::Duration;
+use tokio::time::timeout;
 
 /// The oldest PostgreSQL that the schema and its statements were tried on.
 pub const POSTGRES_MAJOR_MIN: u32 = 15;
+
+/// How long a connection may take to prove that it is alive: short enough that who waits for one can try another.
+const PROOF_MAX: Duration = Duration::from_secs(1);
+/// How long a connection that comes back may take to leave its transaction.
+const RELEASE_MAX: Duration = Duration::from_secs(5);
 
 /// How a part of the system connects. Start from [`PoolOptions::new`].
 #[derive(Clone, Debug)]
@@ -64,6 +70,8 @@ pub async fn connect(url: &str, options: &PoolOptions) -> Result<PgPool, StoreEr
     let pool = PgPoolOptions::new()
         .max_connections(options.connections_max)
         .acquire_timeout(options.acquire_timeout)
+        .test_before_acquire(false)
+        .before_acquire(|connection, _| Box::pin(is_alive(connection)))
         .after_release(|connection, _| Box::pin(leave_transaction(connection)))
         .connect_with(server.application_name(&options.application_name).options(options.settings()))
         .await
@@ -75,12 +83,20 @@ pub async fn connect(url: &str, options: &PoolOptions) -> Result<PgPool, StoreEr
     Ok(pool)
 }
 
+/// Whether the connection answers. It may be dead without anyone being told; then it is closed, and the next one is tried.
+async fn is_alive(connection: &mut PgConnection) -> Result<bool, sqlx::Error> {
+    Ok(timeout(PROOF_MAX, connection.ping()).await.is_ok_and(|answer| answer.is_ok()))
+}
+
 /// A future that is dropped while `begin` waits for its answer leaves a transaction open that sqlx 0.8 doesn't know of:
 /// the next user of the connection would write into it, and nobody would ever commit. So whatever is open is rolled back
-/// when a connection comes back (outside of a transaction that does nothing).
+/// when a connection comes back (outside of a transaction that does nothing). One that gives no answer is closed, be it
+/// dead or at work on what nobody waits for any more: its place in the pool would be lost with it.
 async fn leave_transaction(connection: &mut PgConnection) -> Result<bool, sqlx::Error> {
-    connection.execute("rollback").await?;
-    Ok(true)
+    match timeout(RELEASE_MAX, connection.execute("rollback")).await {
+        Ok(done) => done.map(|_| true),
+        Err(_) => Ok(false),
+    }
 }
 
 async fn major_version(pool: &PgPool) -> Result<u32, StoreError> {

@@ -188,6 +188,21 @@ pub async fn raise_epochs(db: &mut PgConnection, node: Uuid) -> Result<Vec<Epoch
     epochs(raised)
 }
 
+/// Whether PostgreSQL works on something that this node commits. It doesn't if no session of the node's is there, if that
+/// one has nothing to do, or if it waits for the rest of what it was sent or for its answer to be taken.
+///
+/// # Errors
+/// The database's.
+pub async fn is_committing(db: impl PgExecutor<'_>, node: Uuid) -> Result<bool, sqlx::Error> {
+    sqlx::query_scalar(
+        "select exists (select from pg_stat_activity where application_name = $1 and datname = current_database()
+                        and state = 'active' and wait_event_type is distinct from 'Client')",
+    )
+    .bind(committer_session(node))
+    .fetch_one(db)
+    .await
+}
+
 /// Ends a node: its leases are free at once.
 ///
 /// # Errors

@@ -7,6 +7,7 @@
 
 use crate::StoreError;
 use crate::log::{signed, unsigned};
+use crate::patience::answer;
 use sqlx::postgres::{PgConnection, PgPool};
 use std::time::Duration;
 use tokio::time::{Instant, sleep, timeout_at};
@@ -36,7 +37,7 @@ impl Lease {
     /// If Postgres can't be asked.
     pub async fn acquire(pool: &PgPool, name: &str, owner: Uuid) -> Result<Option<Lease>, StoreError> {
         let asked_at = Instant::now();
-        let epoch: Option<i64> = sqlx::query_scalar(
+        let asking = sqlx::query_scalar(
             "insert into singleton_leases as l (name, owner, expires_at) values ($1, $2, clock_timestamp() + $3 * interval '1 millisecond')
              on conflict (name) do update set owner = excluded.owner, epoch = l.epoch + 1, expires_at = excluded.expires_at
                  where l.expires_at < clock_timestamp() or l.owner = excluded.owner
@@ -45,9 +46,9 @@ impl Lease {
         .bind(name)
         .bind(owner)
         .bind(ttl_millis())
-        .fetch_optional(pool)
-        .await
-        .map_err(StoreError::query(format!("take lease {name}")))?;
+        .fetch_optional(pool);
+        let epoch: Option<i64> =
+            answer(LEASE_TTL, "whose a lease is", asking).await.map_err(StoreError::query(format!("take lease {name}")))?;
         Ok(epoch.map(|epoch| Lease { name: name.to_owned(), owner, epoch: unsigned(epoch), valid_until: asked_at + LEASE_TTL }))
     }
 

@@ -1,7 +1,7 @@
 //! A small TCP proxy that a test puts between two parts of the system, to break what is between them.
 
 use std::net::SocketAddr;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::tcp::{OwnedReadHalf, OwnedWriteHalf};
 use tokio::net::{TcpListener, TcpStream};
@@ -34,7 +34,10 @@ enum Line {
 #[derive(Debug)]
 pub struct FaultProxy {
     address: SocketAddr,
-    line: watch::Sender<Line>,
+    /// What happens to connections from now on, and to those that are open and not forsaken.
+    line: Arc<Mutex<watch::Sender<Line>>>,
+    /// Stalled for ever, while these are kept.
+    forsaken: Mutex<Vec<watch::Sender<Line>>>,
     /// Ends the connections that are open now.
     cut: Arc<Mutex<CancellationToken>>,
     stop: CancellationToken,
@@ -55,12 +58,12 @@ impl FaultProxy {
     pub async fn start(server: &str) -> FaultProxy {
         let listener = TcpListener::bind("127.0.0.1:0").await.expect("a free port");
         let address = listener.local_addr().expect("the port");
-        let (line, stop) = (watch::Sender::new(Line::Whole), CancellationToken::new());
+        let (line, stop) = (Arc::new(Mutex::new(watch::Sender::new(Line::Whole))), CancellationToken::new());
         let cut = Arc::new(Mutex::new(CancellationToken::new()));
-        let accepting = accept(listener, server.to_owned(), line.subscribe(), cut.clone());
+        let accepting = accept(listener, server.to_owned(), line.clone(), cut.clone());
         let stopping = stop.clone();
         tokio::spawn(async move { stopping.run_until_cancelled(accepting).await });
-        FaultProxy { address, line, cut, stop }
+        FaultProxy { address, line, forsaken: Mutex::default(), cut, stop }
     }
 
     /// The same URL, by way of this proxy.
@@ -75,35 +78,42 @@ impl FaultProxy {
 
     /// Ends every connection that is open, without a word.
     pub fn cut(&self) {
-        let mut cut = self.cut.lock().unwrap_or_else(PoisonError::into_inner);
-        std::mem::take(&mut *cut).cancel();
+        std::mem::take(&mut *lock(&self.cut)).cancel();
+    }
+
+    /// Keeps everything back for ever that is sent over the connections that are open now, and lets new ones work: a
+    /// firewall has forgotten them, and nobody is told.
+    pub fn forsake(&self) {
+        let open = std::mem::replace(&mut *lock(&self.line), watch::Sender::new(Line::Whole));
+        open.send_replace(Line::Stalled);
+        lock(&self.forsaken).push(open);
     }
 
     /// Ends every connection, and lets none come about until [`FaultProxy::heal`].
     pub fn break_off(&self) {
-        self.line.send_replace(Line::Broken);
+        lock(&self.line).send_replace(Line::Broken);
         self.cut();
     }
 
     /// Keeps everything back that is sent, both ways, until [`FaultProxy::heal`].
     pub fn stall(&self) {
-        self.line.send_replace(Line::Stalled);
+        lock(&self.line).send_replace(Line::Stalled);
     }
 
     /// Loses what the server says, until [`FaultProxy::heal`]; what was lost never comes.
     pub fn lose_answers(&self) {
-        self.line.send_replace(Line::WithoutAnswers);
+        lock(&self.line).send_replace(Line::WithoutAnswers);
     }
 
     /// Lets a statement with this text run, and keeps back what ends and so commits it, until [`FaultProxy::heal`]: as if
     /// the client had been stopped in the middle of a statement.
     pub fn hold_sync_of(&self, text: &'static str) {
-        self.line.send_replace(Line::WithoutSync(text));
+        lock(&self.line).send_replace(Line::WithoutSync(text));
     }
 
     /// Lets everything through again.
     pub fn heal(&self) {
-        self.line.send_replace(Line::Whole);
+        lock(&self.line).send_replace(Line::Whole);
     }
 }
 
@@ -126,13 +136,17 @@ fn authority(url: &str) -> (usize, usize) {
     (start, end)
 }
 
-async fn accept(listener: TcpListener, server: String, line: watch::Receiver<Line>, cut: Arc<Mutex<CancellationToken>>) {
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+async fn accept(listener: TcpListener, server: String, line: Arc<Mutex<watch::Sender<Line>>>, cut: Arc<Mutex<CancellationToken>>) {
     while let Ok((client, _)) = listener.accept().await {
+        let (line, cut) = (lock(&line).subscribe(), lock(&cut).clone());
         if *line.borrow() == Line::Broken {
             continue;
         }
-        let cut = cut.lock().unwrap_or_else(PoisonError::into_inner).clone();
-        let (server, line) = (server.clone(), line.clone());
+        let server = server.clone();
         tokio::spawn(async move { cut.run_until_cancelled(carry(client, server, line)).await });
     }
 }

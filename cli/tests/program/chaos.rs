@@ -73,6 +73,11 @@ enum Fault {
         member: usize,
         to: To,
     },
+    /// Its connections are dead for ever, and it isn't told; new ones work.
+    Forget {
+        member: usize,
+        to: To,
+    },
     BreakOff {
         member: usize,
         to: To,
@@ -104,7 +109,8 @@ impl Fault {
             3 => Fault::Terminate { member },
             4 => Fault::Pause { member, ms },
             5 | 6 => Fault::Pause { member: node, ms },
-            7 => Fault::Cut { member, to },
+            7 if dice.random_bool(0.5) => Fault::Cut { member, to },
+            7 => Fault::Forget { member, to },
             8 => Fault::BreakOff { member, to, ms: to.lasts(ms) },
             9 | 10 => Fault::Stall { member, to, ms: to.lasts(ms) },
             11 | 12 => Fault::CrashPostgres { ms: ms / 4 },
@@ -117,7 +123,8 @@ impl Fault {
     fn target(self) -> usize {
         match self {
             Fault::Kill { member } | Fault::Terminate { member } | Fault::Pause { member, .. } => member,
-            Fault::Cut { member, .. } | Fault::BreakOff { member, .. } | Fault::Stall { member, .. } => member,
+            Fault::Cut { member, .. } | Fault::Forget { member, .. } => member,
+            Fault::BreakOff { member, .. } | Fault::Stall { member, .. } => member,
             Fault::CrashPostgres { .. } => usize::MAX,
             Fault::KillNats { .. } | Fault::EmptyNats => usize::MAX - 1,
         }
@@ -216,6 +223,7 @@ impl System {
                 sleep(Duration::from_millis(ms)).await;
             }
             (Fault::Cut { to, .. }, Some(member)) => member.way(to).cut(),
+            (Fault::Forget { to, .. }, Some(member)) => member.way(to).forsake(),
             (Fault::BreakOff { to, ms, .. }, Some(member)) => {
                 member.way(to).break_off();
                 sleep(Duration::from_millis(ms)).await;
@@ -248,7 +256,7 @@ impl System {
                 member.serving = self.servers.launch(&member.launch);
             }
             Fault::Pause { .. } => self.members[target].serving.process.resume(),
-            Fault::Cut { .. } => {}
+            Fault::Cut { .. } | Fault::Forget { .. } => {}
             Fault::BreakOff { to, .. } | Fault::Stall { to, .. } => self.members[target].way(to).heal(),
             Fault::CrashPostgres { .. } => self.postgres.start_again(),
             Fault::KillNats { .. } | Fault::EmptyNats => self.servers.nats.restart(),

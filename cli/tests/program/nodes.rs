@@ -322,6 +322,28 @@ async fn an_owner_that_is_cut_from_postgres_is_replaced_and_comes_back() {
     nodes.verify().await;
 }
 
+/// A firewall has forgotten the node's connections to PostgreSQL, and nobody is told: new ones would work, so its heart beats
+/// on, and what it had sent is never answered.
+#[tokio::test(flavor = "multi_thread")]
+async fn an_owner_whose_connections_are_forgotten_makes_new_ones() {
+    let cut = Cut::start().await;
+    let (hold, path) = (HoldId::new(), Sale::path(cut.performance, "holds"));
+    let crowd = Crowd::gather(&cut.sale, 8, 6);
+    let before = position(&cut.nodes).await;
+    eventually("the sale goes on", || async { position(&cut.nodes).await > before + 100 }).await;
+    cut.proxy.forsake();
+    let body = seats(hold, &[7]);
+    let held = cut.sale.ask_one(&cut.nodes.nodes[2].url, &cut.fan, "hold", &path, &body).await;
+    let held = held.unwrap_or_else(|error| panic!("no answer before the client gives up: {error}\n{}", cut.nodes.logs()));
+    assert!(matches!(held.status, StatusCode::CREATED | StatusCode::CONFLICT), "{} {}", held.status, held.body);
+    let before = position(&cut.nodes).await;
+    eventually("the sale goes on", || async { position(&cut.nodes).await > before + 100 }).await;
+    crowd.disperse().await;
+    cut.sale.check(300).await;
+    cut.nodes.are_even().await;
+    cut.nodes.verify().await;
+}
+
 /// One of three nodes reaches PostgreSQL by a proxy, and decides for a performance; somebody is inside.
 struct Cut {
     nodes: Nodes,

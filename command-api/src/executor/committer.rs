@@ -5,13 +5,12 @@ use super::limits;
 use super::ownership::Ownership;
 use socketing_event_store::append::{self, Appended, Part, Written};
 use socketing_event_store::commits::{Batch, Commits};
+use socketing_event_store::patience::{answer, no_answer};
 use socketing_event_store::shards;
 use sqlx::{Connection, PgConnection, PgPool};
-use std::io;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::{mpsc, oneshot};
-use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 
@@ -105,7 +104,10 @@ impl Committer {
         };
         let parts: Vec<&Part> = submissions.iter().map(|submission| &submission.part).collect();
         // Postgres bounds the statement; this bounds a network that swallows what is sent.
-        timeout(limits::APPEND_TIMEOUT, append::append(connection, &parts)).await.unwrap_or_else(|_| Err(no_answer("a commit")))
+        tokio::select! {
+            done = answer(limits::ANSWER_TIMEOUT, "a commit", append::append(connection, &parts)) => done,
+            () = self.keeper.finds_commit_abandoned() => Err(no_answer("a commit, and isn't at work on it")),
+        }
     }
 
     /// Tells the process's readers, and then the writers: who was answered finds the position noted.
@@ -171,7 +173,7 @@ impl Committer {
                 let epochs = shards::raise_epochs(&mut connection, self.ownership.owner()).await?;
                 Ok::<_, sqlx::Error>((connection, epochs))
             };
-            match timeout(limits::APPEND_TIMEOUT, raised).await.unwrap_or_else(|_| Err(no_answer("epochs"))) {
+            match answer(limits::ANSWER_TIMEOUT, "what the epochs are", raised).await {
                 Ok((connection, epochs)) => {
                     self.ownership.replace(&epochs);
                     self.sessions += 1;
@@ -199,10 +201,6 @@ fn lose(submissions: Vec<Submission>) {
 fn tell(writer: oneshot::Sender<Result<u64, NotCommitted>>, result: Result<u64, NotCommitted>) {
     // A writer that is gone (the process stops) has nobody left to answer.
     let _ = writer.send(result);
-}
-
-fn no_answer(to: &str) -> sqlx::Error {
-    sqlx::Error::Io(io::Error::new(io::ErrorKind::TimedOut, format!("PostgreSQL doesn't answer {to}")))
 }
 
 /// Opens a session for commits: bounded statements, and no transaction left open by a client that is gone. The statement is

@@ -9,16 +9,15 @@ use super::ownership::Ownership;
 use super::spread::{self, Move};
 use super::writer::Item;
 use super::{Inner, Lane, limits};
+use socketing_event_store::patience::answer;
 use socketing_event_store::shards::{self, BEAT_EVERY, Lease, Node};
 use socketing_event_store::{command_log, due};
 use sqlx::postgres::PgConnectOptions;
 use sqlx::{Connection, PgConnection, PgPool};
-use std::future::Future;
-use std::io;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use tokio::sync::{Mutex, MutexGuard};
-use tokio::time::{Instant, MissedTickBehavior, interval, timeout};
+use tokio::time::{Instant, MissedTickBehavior, interval, sleep};
 
 /// Asks the tables of nodes and leases, one statement at a time, on a session of its own: a heartbeat waits for no other
 /// work, and what is seen later is noted later.
@@ -52,6 +51,19 @@ impl Keeper {
             return Ok(());
         }
         self.within(&mut session, async |session| self.look(session).await).await.map(drop)
+    }
+
+    /// Returns when PostgreSQL, asked over this session, works on no commit of this node, though one waits for its answer:
+    /// the connection of that one is dead. While PostgreSQL doesn't answer here either, nothing is known.
+    pub(super) async fn finds_commit_abandoned(&self) {
+        sleep(limits::APPEND_DOUBTED_AFTER).await;
+        let mut looks_in_vain = 0;
+        while looks_in_vain < 2 {
+            sleep(limits::APPEND_LOOK_EVERY).await;
+            let mut session = self.session.lock().await;
+            let seen = self.within(&mut session, async |session| shards::is_committing(session, self.ownership.owner()).await).await;
+            looks_in_vain = if matches!(seen, Ok(false)) { looks_in_vain + 1 } else { 0 };
+        }
     }
 
     /// Has the other nodes take over, if there are any: from now on this node has an even share of nothing.
@@ -137,23 +149,18 @@ impl Keeper {
         work: impl AsyncFnOnce(&mut PgConnection) -> Result<R, sqlx::Error>,
     ) -> Result<R, sqlx::Error> {
         let connection = session.take();
-        let (connection, result) = bounded(async {
+        let working = async {
             let mut connection = match connection {
                 Some(connection) => connection,
                 None => PgConnection::connect_with(&self.options).await?,
             };
             let result = work(&mut connection).await?;
             Ok((connection, result))
-        })
-        .await?;
+        };
+        let (connection, result) = answer(limits::LEASES_TIMEOUT, "about leases", working).await?;
         **session = Some(connection);
         Ok(result)
     }
-}
-
-async fn bounded<R>(work: impl Future<Output = Result<R, sqlx::Error>>) -> Result<R, sqlx::Error> {
-    let late = |_| Err(sqlx::Error::Io(io::Error::new(io::ErrorKind::TimedOut, "PostgreSQL takes too long to answer about leases")));
-    timeout(limits::LEASES_TIMEOUT, work).await.unwrap_or_else(late)
 }
 
 /// Makes the command log's partitions, registers the node and takes the leases that are free now.
@@ -186,7 +193,8 @@ pub(super) async fn wake_due_units(inner: Arc<Inner>) {
         {
             tracing::error!(error = &error as &dyn std::error::Error, "partitions of command_log could not be made ahead");
         }
-        match due::due_now(&inner.pool, &inner.ownership.owned()).await {
+        let owned = inner.ownership.owned();
+        match answer(limits::ANSWER_TIMEOUT, "which units are due", due::due_now(&inner.pool, &owned)).await {
             Ok(units) => units.into_iter().for_each(|unit| drop(inner.send(unit, Lane::Inside, Item::Wake))),
             Err(error) => tracing::warn!(error = &error as &dyn std::error::Error, "units that are due could not be looked up"),
         }

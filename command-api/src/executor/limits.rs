@@ -75,5 +75,12 @@ pub(super) const FORWARD_PAUSE_MAX: Duration = Duration::from_millis(200);
 pub(super) const FORWARD_BYTES_MAX: usize = 256 * 1024;
 /// Parts of the system that commands of other nodes may name; there are a handful.
 pub(super) const PARTS_MAX: usize = 64;
-/// How long a commit waits for its answer: what Postgres allows the statement, and a little for the way.
-pub(super) const APPEND_TIMEOUT: Duration = Duration::from_secs(12);
+/// How long a commit waits for its answer: what Postgres allows the statement, and a little for the way. So does whatever
+/// else many wait for.
+pub(super) const ANSWER_TIMEOUT: Duration = Duration::from_secs(12);
+/// After so long it is asked, over another connection, whether Postgres works on the commit at all: a connection can be
+/// dead without anyone being told. Far longer than a commit takes, and with the two looks and what follows them less than a
+/// killed owner's replacement.
+pub(super) const APPEND_DOUBTED_AFTER: Duration = Duration::from_secs(2);
+/// How often that is asked. Two looks in turn must agree: after one, the answer may just be on its way.
+pub(super) const APPEND_LOOK_EVERY: Duration = Duration::from_millis(500);

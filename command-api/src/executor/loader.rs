@@ -3,11 +3,13 @@
 //!
 //! Batching is natural: what is asked for while some are read is read next, together.
 
-use super::limits::{KEYS_AT_ONCE, LOADS_AT_ONCE, LOADS_WAITING};
+use super::limits::{ANSWER_TIMEOUT, KEYS_AT_ONCE, LOADS_AT_ONCE, LOADS_WAITING};
 use socketing_domain::unit::UnitId;
+use socketing_event_store::patience::no_answer;
 use socketing_event_store::{StoreError, command_log, load};
 use sqlx::PgPool;
 use tokio::sync::{mpsc, oneshot};
+use tokio::time::timeout;
 
 /// Where writers ask for their units.
 pub(super) struct Loader {
@@ -48,7 +50,9 @@ async fn run(pool: PgPool, mut inbox: mpsc::Receiver<Wanted>) {
     let mut wanted = Vec::new();
     while inbox.recv_many(&mut wanted, LOADS_AT_ONCE).await > 0 {
         let units: Vec<UnitId> = wanted.iter().map(|wanted| wanted.unit).collect();
-        match read(&pool, &units).await {
+        // Bounded, or one dead connection would keep all that is loaded later waiting.
+        let read = timeout(ANSWER_TIMEOUT, read(&pool, &units));
+        match read.await.unwrap_or_else(|_| Err(StoreError::query("load units")(no_answer("what they are")))) {
             Ok(found) => {
                 for (wanted, found) in wanted.drain(..).zip(found) {
                     let Some(found) = found else { continue };

@@ -15,6 +15,7 @@ use socketing_domain::unit::{Unit, UnitId};
 use socketing_domain::{CommandId, Timestamp};
 use socketing_event_store::append::{NewDue, Part};
 use socketing_event_store::command_log::{self, Fingerprint, KeyDigest};
+use socketing_event_store::patience::answer;
 use socketing_event_store::shards::Epoch;
 use socketing_event_store::{StoreError, load, pack};
 use std::collections::{HashMap, HashSet};
@@ -307,10 +308,14 @@ impl Writer {
             return Ok(HashMap::new());
         }
         let trouble = |error| self.trouble("outcomes of earlier commands could not be looked up", &error);
-        let mut found = command_log::find(&self.inner.pool, self.id.id(), &keys).await.map_err(trouble)?;
-        if !packs.is_empty() {
-            found.extend(pack::find(&self.inner.pool, self.id.id(), &keys, &packs).await.map_err(trouble)?);
-        }
+        let looking = async {
+            let mut found = command_log::find(&self.inner.pool, self.id.id(), &keys).await?;
+            if !packs.is_empty() {
+                found.extend(pack::find(&self.inner.pool, self.id.id(), &keys, &packs).await?);
+            }
+            Ok(found)
+        };
+        let found = answer(limits::ANSWER_TIMEOUT, "what was recorded", looking).await.map_err(trouble)?;
         Ok(found.into_iter().map(recorded).collect())
     }
 

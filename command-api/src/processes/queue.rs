@@ -8,6 +8,7 @@
 use super::intent::{Intent, Lane};
 use rand::Rng;
 use socketing_event_store::StoreError;
+use socketing_event_store::patience::{PATIENCE, answer};
 use sqlx::{PgConnection, PgPool, Row, types::Json};
 use std::time::Duration;
 use uuid::Uuid;
@@ -81,7 +82,7 @@ async fn insert(transaction: &mut PgConnection, intents: &[(u64, Intent)], wait:
 
 /// The intents of a lane whose time has come, oldest first, besides those under way.
 pub(super) async fn ready(pool: &PgPool, lane: Lane, under_way: &[Uuid], limit: usize) -> Result<Vec<Queued>, StoreError> {
-    let rows = sqlx::query(
+    let looking = sqlx::query(
         "select id, intent, position, attempts, state = 'in_doubt' as in_doubt,
                 extract(epoch from clock_timestamp() - created_at)::float8 as age_s
          from intents
@@ -91,9 +92,8 @@ pub(super) async fn ready(pool: &PgPool, lane: Lane, under_way: &[Uuid], limit: 
     .bind(lane.name())
     .bind(under_way)
     .bind(limit as i64)
-    .fetch_all(pool)
-    .await
-    .map_err(StoreError::query("look for intents"))?;
+    .fetch_all(pool);
+    let rows = answer(PATIENCE, "which intents there are", looking).await.map_err(StoreError::query("look for intents"))?;
     rows.into_iter().map(|row| queued(&row).map_err(StoreError::query("read an intent"))).collect()
 }
 

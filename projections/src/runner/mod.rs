@@ -16,6 +16,7 @@ use crate::progress::Progress;
 use crate::projection::{HandlerError, Model, Projection};
 use batch::Applied;
 use socketing_event_store::checkpoint::Mismatch;
+use socketing_event_store::patience::no_answer;
 use socketing_event_store::singleton::Lease;
 use socketing_event_store::{Checkpoint, PgPool, RawEvent, StoreError};
 use socketing_nats::{Feed, FeedError, Subscription};
@@ -36,6 +37,8 @@ pub const ALARM_RECHECK: Duration = Duration::from_secs(10);
 /// A batch begins so long after the one before, unless that was a big one: what comes alone is shown at once, and what comes
 /// in a stream doesn't get a transaction for each event, eight times over, on the cores that decide commands.
 const PACE: Duration = Duration::from_millis(40);
+/// How long a batch may take before its connection counts as dead: nobody may be told of that.
+const BATCH_MAX: Duration = Duration::from_secs(30);
 /// Events of a batch that is big: there is more where it came from.
 const BIG_BATCH: usize = BATCH_EVENTS_MAX / 4;
 /// How often a projection that has nothing to do looks whether somebody has set it back to be folded anew. While it has
@@ -182,7 +185,8 @@ impl Runner {
                 continue;
             };
             let (events, began) = (events?, Instant::now());
-            at = apply(&mut connection, projection, &at, &events).await?;
+            let applying = timeout(BATCH_MAX, apply(&mut connection, projection, &at, &events));
+            at = applying.await.unwrap_or_else(|_| Err(RunError::database("apply a batch")(no_answer("in the middle of it"))))?;
             self.progress.advance(model, at.position);
             if events.len() < BIG_BATCH {
                 sleep_until(began + PACE).await;

@@ -2,6 +2,7 @@
 
 use super::{Alarm, RunError};
 use crate::projection::{Model, Projection};
+use socketing_event_store::patience::{PATIENCE, answer};
 use socketing_event_store::{Checkpoint, PgPool, StoreError};
 use sqlx::Connection;
 use sqlx::postgres::PgConnection;
@@ -123,11 +124,9 @@ async fn reset(tx: &mut PgConnection, projection: &dyn Projection) -> Result<Che
 
 /// Fails if somebody set the projection back.
 pub(super) async fn check_unmoved(connection: &mut PgConnection, model: Model, at: &Checkpoint) -> Result<(), RunError> {
-    let position: Option<i64> = sqlx::query_scalar("select position from checkpoints where name = $1")
-        .bind(model.reader())
-        .fetch_optional(connection)
-        .await
-        .map_err(RunError::database("read the checkpoint"))?;
+    let reading = sqlx::query_scalar("select position from checkpoints where name = $1").bind(model.reader()).fetch_optional(connection);
+    let position: Option<i64> =
+        answer(PATIENCE, "where a checkpoint is", reading).await.map_err(RunError::database("read the checkpoint"))?;
     if position.and_then(|position| u64::try_from(position).ok()) == Some(at.position) {
         return Ok(());
     }
