@@ -10,7 +10,7 @@ use tokio::time::timeout;
 pub const POSTGRES_MAJOR_MIN: u32 = 15;
 
 /// How long a connection may take to prove that it is alive: short enough that who waits for one can try another.
-const PROOF_MAX: Duration = Duration::from_secs(1);
+const PROOF_MAX: Duration = Duration::from_secs(2);
 /// How long a connection that comes back may take to leave its transaction.
 const RELEASE_MAX: Duration = Duration::from_secs(5);
 
