@@ -196,7 +196,7 @@ pub async fn raise_epochs(db: &mut PgConnection, node: Uuid) -> Result<Vec<Epoch
 pub async fn is_committing(db: impl PgExecutor<'_>, node: Uuid) -> Result<bool, sqlx::Error> {
     sqlx::query_scalar(
         "select exists (select from pg_stat_activity where application_name = $1 and datname = current_database()
-                        and state = 'active' and wait_event_type is distinct from 'Client')",
+                        and state not like 'idle%' and wait_event_type is distinct from 'Client')", // 'disabled' where nobody tracks
     )
     .bind(committer_session(node))
     .fetch_one(db)

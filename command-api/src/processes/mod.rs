@@ -24,6 +24,7 @@ use futures::StreamExt;
 use futures::stream::FuturesUnordered;
 use intent::{Intent, Lane};
 use queue::Queued;
+use socketing_event_store::patience::{PATIENCE, no_answer};
 use socketing_event_store::singleton::Lease;
 use socketing_event_store::{Checkpoint, PgPool, StoreError, checkpoint, log};
 use socketing_nats::{Feed, Subscription};
@@ -34,7 +35,7 @@ use std::error::Error;
 use std::time::Duration;
 use steps::{StepError, Steps};
 use tokio::sync::{Notify, mpsc};
-use tokio::time::MissedTickBehavior;
+use tokio::time::{MissedTickBehavior, timeout};
 use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 
@@ -160,10 +161,8 @@ async fn read(
         }
         let (outside, intents): (Vec<_>, Vec<_>) = intents.into_iter().partition(|(_, intent)| intent.lane() == Lane::Card);
         if !outside.is_empty() {
-            let mut transaction = connection.begin().await?;
-            lease.fence(&mut transaction).await?;
-            queue::add(&mut transaction, &outside).await?;
-            transaction.commit().await?;
+            let written = timeout(PATIENCE, write_down(&mut connection, lease, &outside)).await;
+            written.unwrap_or_else(|_| Err(StoreError::query("add intents")(no_answer("whether they are added"))))?;
             added.notify_one();
         }
         let nothing_follows = intents.is_empty();
@@ -172,6 +171,14 @@ async fn read(
             tokio::time::sleep(PACE).await;
         }
     }
+}
+
+/// Adds intents, if the lease is still ours.
+async fn write_down(connection: &mut PgConnection, lease: &Lease, intents: &[(u64, Intent)]) -> Result<(), StoreError> {
+    let mut transaction = connection.begin().await.map_err(StoreError::query("begin to add intents"))?;
+    lease.fence(&mut transaction).await?;
+    queue::add(&mut transaction, intents).await?;
+    transaction.commit().await.map_err(StoreError::query("commit intents"))
 }
 
 /// A connection whose transactions Postgres flushes lazily: a crash of the server may lose the last of them, the checkpoint
