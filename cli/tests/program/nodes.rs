@@ -344,6 +344,27 @@ async fn an_owner_whose_connections_are_forgotten_makes_new_ones() {
     cut.nodes.verify().await;
 }
 
+/// The same happens to the process that makes the read models: it stands still, finds out, and catches up.
+#[tokio::test(flavor = "multi_thread")]
+async fn projections_whose_connections_are_forgotten_catch_up() {
+    let nodes = Nodes::start(1).await;
+    let Servers { db, .. } = &nodes.servers;
+    let proxy = FaultProxy::start(host_and_port(&db.url)).await;
+    let launch = Launch { database_url: proxy.url(&db.url), ..nodes.servers.launch_of("projections") };
+    let mut projections = nodes.servers.launch(&launch);
+    nodes.servers.ready(&mut projections).await;
+    let sale = nodes.sale(2).await;
+    let crowd = Crowd::gather(&sale, 4, 7);
+    for _ in 0..2 {
+        let before = position(&nodes).await;
+        eventually("the sale goes on", || async { position(&nodes).await > before + 100 }).await;
+        proxy.forsake();
+    }
+    crowd.disperse().await;
+    let (code, report) = nodes.servers.verify("60").await;
+    assert_eq!(code, Some(0), "{report:#}");
+}
+
 /// One of three nodes reaches PostgreSQL by a proxy, and decides for a performance; somebody is inside.
 struct Cut {
     nodes: Nodes,

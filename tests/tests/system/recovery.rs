@@ -14,8 +14,9 @@ use socketing_domain::{
 };
 use socketing_event_store::load::{self, Loaded};
 use socketing_event_store::{PgPool, StoreError, command_log, log, snapshot};
+use socketing_tests::proxy::host_and_port;
 use socketing_tests::stage::{Stage, hold_seats};
-use socketing_tests::{TestDb, TestLog, eventually, within};
+use socketing_tests::{FaultProxy, TestDb, TestLog, eventually, within};
 use std::io;
 use std::sync::{Arc, Mutex};
 use tokio_util::sync::CancellationToken;
@@ -308,6 +309,31 @@ async fn short_units_read_together_are_what_each_is_alone() -> Result<()> {
             Some(Err(error)) => assert!(unit == damaged && matches!(error, StoreError::Decode(_)), "{unit}: {error}"),
             Some(Ok(loaded)) => assert_eq!(loaded, load::unit(&db.pool, unit).await?, "{unit}"),
         }
+    }
+    Ok(())
+}
+
+/// The connection over which units are read together gets no answer, and nobody is told: they are read all the same, and so
+/// are those that are wanted later.
+#[tokio::test(flavor = "multi_thread")]
+async fn units_are_read_though_their_connection_died_silently() -> Result<()> {
+    let server = TestDb::new().await;
+    let proxy = FaultProxy::start(host_and_port(&server.url)).await;
+    let stage = Stage::on(TestDb::on(proxy.url(&server.url)).await, 1, 1, Policies::default()).await?;
+    proxy.hold_sync_of("as wanted (wanted_type, wanted_id");
+    for _ in 0..2 {
+        let account = AccountId::new();
+        let open = Request {
+            unit: UnitId::Wallet(account),
+            command: Command::Wallet(wallet::Command::OpenWallet { account }),
+            actor: Actor::System("accounts"),
+            key: "open".into(),
+            traceparent: None,
+            causation: None,
+        };
+        let opened = within("the wallet is opened", stage.executor.execute(open)).await;
+        assert!(opened.is_ok(), "{opened:?}");
+        proxy.heal(); // the dead connection's answer would come now, and nobody waits for it
     }
     Ok(())
 }
